@@ -27,9 +27,9 @@ from gateway.http.engine_client import EngineClient
 from gateway.http.problems import BadField, Problem, fault_json, invalid, of_rpc
 from gateway.http.streaming import Chunks, body_chunks
 from gateway.routes.imports import body_of, reader_of
-from gateway.tables.columns import ATTRIBUTE_PREFIX, Plan, attribute_name, is_reason
+from gateway.tables.columns import ATTRIBUTE_PREFIX, Plan, attribute_name, is_attribute, is_reason
 from gateway.tables.csv_rows import COLUMNS, ImportRow, Item, RowError, RowReader, UnknownEncoding, UnreadableInput
-from gateway.tables.import_stream import SLICE_BYTES
+from gateway.tables.import_stream import SLICE_BYTES, ImportOptions
 from mailing.v1 import client_pb2
 from mailing.v1 import client_service_pb2 as pb
 
@@ -70,7 +70,7 @@ async def preview(show: Show, sample: Chunks, file_bytes: int, reader: RowReader
         "is_encoding_in_doubt": reader.is_encoding_in_doubt,
         "delimiter": reader.delimiter,
         "columns": _columns(reader, first),
-        "rows": _with_repeats(shown),
+        "rows": _with_repeats([_with_cells(row, each[0].raw, reader) for row, each in zip(shown, first, strict=True)]),
         "estimated_rows": rows if beginning.is_whole else _roughly(rows * file_bytes / beginning.read_bytes),
         "is_whole": beginning.is_whole,
     }
@@ -111,6 +111,16 @@ def _columns(reader: RowReader, rows: Sequence[Sequence[Item]]) -> list[Json]:
 def _values(rows: Sequence[Sequence[str]], at: int) -> list[str]:
     found = dict.fromkeys(cells[at][:_VALUE_CHARACTERS_MAX] for cells in rows if at < len(cells) and cells[at])
     return list(found)[:_VALUES_SHOWN]
+
+
+def _with_cells(row: Json, cells: Sequence[str], reader: RowReader) -> Json:
+    """A row that could not be read, with the cells that it has, so that people see whose it is."""
+    if row["values"] is not None or not reader.columns:
+        return row
+    said = {column.field: cell for column, cell in zip(reader.columns, cells, strict=False)}
+    given: Json = {name: cell for name, cell in said.items() if name in COLUMNS}
+    attributes = {name.removeprefix(ATTRIBUTE_PREFIX): cell for name, cell in said.items() if is_attribute(name)}
+    return {**row, "values": {**given, "attributes": attributes}}
 
 
 def _roughly(count: float) -> int:
@@ -169,13 +179,15 @@ def shown_by(of_row: Callable[[ImportRow], Awaitable[Json]]) -> Show:
     return show
 
 
-def clients_shown(engine: EngineClient, ask: Ask, *, zone_by_number: bool) -> Show:
-    """What lines will become of clients; ``zone_by_number``: see ``ImportClientsRequest.time_zone_by_number``."""
-    return shown_by(lambda row: _client_shown(engine, ask, row, zone_by_number))
+def clients_shown(engine: EngineClient, ask: Ask, options: ImportOptions) -> Show:
+    """What lines will become of clients; of the options those that speak of time zones tell."""
+    return shown_by(lambda row: _client_shown(engine, ask, row, options))
 
 
-async def _client_shown(engine: EngineClient, ask: Ask, row: ImportRow, zone_by_number: bool) -> Json:
+async def _client_shown(engine: EngineClient, ask: Ask, row: ImportRow, options: ImportOptions) -> Json:
     given: Json = {name: value for name, value in zip(COLUMNS, row.cells, strict=True) if value is not None}
+    if options.time_zone:
+        given["time_zone"] = row.cell("time_zone") or options.time_zone
     try:
         old = await _stored(engine, ask, row.cell("phone_number") or "")
         if row.attributes is not None:
@@ -187,8 +199,8 @@ async def _client_shown(engine: EngineClient, ask: Ask, row: ImportRow, zone_by_
         if error.code() is not StatusCode.INVALID_ARGUMENT:
             raise
         return row_json(row.line, "bad", given, fields_of_problem(of_rpc(error)))
-    said = row.cell("time_zone")
-    if zone_by_number and not said and (said is not None or old is None):
+    is_zone_due = not row.cell("time_zone") and ("time_zone" in given or old is None)
+    if options.time_zone_by_number and is_zone_due:
         after.time_zone = zone_of_number(after.phone_number) or after.time_zone
     return row_json(row.line, _outcome(old, after), {name: json_of(after)[name] for name in _SHOWN})
 

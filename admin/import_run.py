@@ -60,7 +60,7 @@ class Imports:
             progress.rows += rows
 
         try:
-            chunks, options = _counted(body_of(request, reader), progress), _options(request)
+            chunks, options = _counted(body_of(request, reader), progress), options_of(request)
             if options.validate_only:
                 result = await run_import(request, engine, chunks, reader, on_page=on_page, options=options)
                 return result_json(result, options)
@@ -105,8 +105,11 @@ class _Rejected:
         return {"header": header, "rejected_rows": rows, "rejected_is_whole": self._is_whole}
 
 
-def _options(request: web.Request) -> ImportOptions:
-    return ImportOptions(*(request.query.get(name) == "true" for name in ImportOptions._fields))
+def options_of(request: web.Request) -> ImportOptions:
+    """How the query says that rows are to be taken."""
+    said = request.query
+    flags = {name: said.get(name) == "true" for name in ImportOptions._fields if name != "time_zone"}
+    return ImportOptions(**flags, time_zone=said.get("time_zone", ""))
 
 
 async def _counted(chunks: Chunks, progress: _Progress) -> Chunks:

@@ -24,7 +24,7 @@ from admin.resources.suppressions import SuppressionResource
 from admin.resources.tokens import TokenResource
 from admin.secret import panel_secret
 from admin.session import PATH, Person, Sessions, key_of
-from gateway.http.admission import declared_role
+from gateway.http.admission import whom_to_admit
 from gateway.http.keys import ENGINE
 from gateway.http.limits import CallerRates
 from gateway.settings import Settings
@@ -55,7 +55,7 @@ def mount(app: web.Application, settings: Settings, rest: Iterable[web.RouteDef]
     app.router.add_routes(sign_in.routes(sessions))
     app.router.add_routes(oidc.routes(sessions))
     for route in rest:
-        guarded = sessions.guarded(route.handler, declared_role(route.handler) or "viewer")
+        guarded = sessions.guarded(route.handler, whom_to_admit(route.handler))
         app.router.add_route(route.method, PATH + route.path, guarded)
     resources = [kind(app[ENGINE], sessions) for kind in RESOURCES]
     # aiohttp-session, aiohttp-security and aiohttp-admin name things in requests by strings, as they always have.

@@ -24,7 +24,7 @@ from cryptography.fernet import InvalidToken
 
 from admin.permissions import permissions_of
 from common.error_codes import ErrorCode
-from gateway.http.admission import ROLES, Role
+from gateway.http.admission import ROLES, Whom
 from gateway.http.caller import address_of, is_https
 from gateway.http.engine_client import AUTHORIZATION
 from gateway.http.keys import ADMISSION
@@ -79,7 +79,7 @@ class Sessions:
         await self._storage.save_session(request, response, session)
         if is_https(request):
             response.cookies[COOKIE]["secure"] = True
-        response.headers["X-Token"] = json.dumps(self._page_half(identity, person, who.issuer))
+        response.headers["X-Token"] = json.dumps(self._page_half(identity, person, who))
 
     def seal(self, text: str) -> str:
         """Make a text that the browser may keep for us, and neither read nor change."""
@@ -107,10 +107,10 @@ class Sessions:
             return None
         return f"Bearer {secret}"
 
-    def guarded(self, handler: Handler, role: Role = "viewer") -> Handler:
+    def guarded(self, handler: Handler, whom: Whom = Whom()) -> Handler:  # noqa: B008 - never changes
         """Call the engine in the name of whoever is signed in; nobody is: 401.
 
-        ``role``: the least one of whoever has a body read; about calls without one the engine decides.
+        ``whom``: who has a body read; about calls without one the engine decides.
         """
 
         async def guard(request: web.Request) -> web.StreamResponse:
@@ -122,7 +122,7 @@ class Sessions:
             self._rates.require(authorization, ErrorCode.TOO_MANY_REQUESTS_OF_SESSION)
             request[AUTHORIZATION] = authorization
             if request.body_exists:
-                await request.config_dict[ADMISSION].admit(request, role)
+                await request.config_dict[ADMISSION].admit(request, whom)
             return await handler(request)
 
         return guard
@@ -131,12 +131,13 @@ class Sessions:
         """Count a request of somebody without a session. Raises Problem (429)."""
         self._rates.require(address_of(request), ErrorCode.TOO_MANY_REQUESTS_OF_ADDRESS)
 
-    def _page_half(self, identity: str, person: Person, issuer: str) -> Mapping[str, Any]:
+    def _page_half(self, identity: str, person: Person, who: Identity) -> Mapping[str, Any]:
         return {
             "auth": self._fernet.encrypt(identity.encode()).decode(),
             "fullName": person.name,
             "role": person.role,
-            "issuer": issuer,
+            "issuer": who.issuer,
+            "setUpFirst": who.totp_setup_required,
             "permissions": permissions_as_dict(permissions_of(person.role)),
         }
 

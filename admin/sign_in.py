@@ -15,7 +15,7 @@ from gateway.http.body import SIGN_IN_BYTES_MAX, read_body, read_json
 from gateway.http.caller import address_of
 from gateway.http.engine_client import AUTHORIZATION
 from gateway.http.keys import ENGINE, SIGN_INS
-from gateway.http.problems import Problem
+from gateway.http.problems import Problem, of_rpc
 from gateway.shapes import Use, schema_of
 from mailing.v1.access_service_pb2 import ChangePasswordRequest, SignInRequest, SignOutRequest
 
@@ -36,7 +36,7 @@ def routes(sessions: Sessions) -> list[web.RouteDef]:
             answer = await engine.call(request, engine.access.SignIn, asked)
         except aio.AioRpcError as error:
             if error.code() is StatusCode.UNAUTHENTICATED:
-                raise Problem(401, ErrorCode.WRONG_NAME_OR_PASSWORD.format()) from None
+                raise Problem(401, of_rpc(error).detail) from None
             raise
         response = web.json_response({"name": answer.identity.name})
         await sessions.begin(request, response, answer.secret, answer.identity)
@@ -79,9 +79,12 @@ def _credentials(data: Any) -> SignInRequest:
         for key in ("username", "password")
         if not isinstance(data.get(key), str) or not data[key]
     ]
+    code = data.get("one_time_code", "")
+    if not isinstance(code, str):
+        bad.append(("/one_time_code", ErrorCode.NOT_TEXT.format()))
     if bad:
         raise Problem(422, ErrorCode.NO_NAME_OR_PASSWORD.format(), bad)
     try:
-        return SignInRequest(name=data["username"], password=data["password"])
+        return SignInRequest(name=data["username"], password=data["password"], one_time_code=code)
     except ValueError:  # a lone surrogate is no text for the contract
         raise Problem(401, ErrorCode.WRONG_NAME_OR_PASSWORD.format()) from None

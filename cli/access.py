@@ -16,6 +16,7 @@ from cli.pages import DEFAULT_LIMIT, All, Limit, Yes, collect, confirm
 from cli.plain import INT64_MAX, plain
 from cli.session import CALL_SECONDS, Session, run
 from cli.texts import first_line
+from cli.two_step import totp
 from cli.values import enum_number, moment, timestamp
 from mailing.v1.access_pb2 import Account, ApiToken, Role
 from mailing.v1.access_service_pb2 import (
@@ -25,6 +26,7 @@ from mailing.v1.access_service_pb2 import (
     ListAccountsResponse,
     ListTokensRequest,
     ListTokensResponse,
+    ResetTotpRequest,
     RevokeAccountRequest,
     RevokeTokenRequest,
     WhoAmIRequest,
@@ -32,6 +34,7 @@ from mailing.v1.access_service_pb2 import (
 
 tokens = typer.Typer(help="API tokens: keys for programs and for this command.", no_args_is_help=True)
 accounts = typer.Typer(help="Accounts: people who sign in with a password.", no_args_is_help=True)
+accounts.add_typer(totp, name="totp")
 
 RoleOption = Annotated[
     str, typer.Option("--role", "-r", help="viewer (reads), operator (clients, mailings) or admin (everything).")
@@ -177,6 +180,23 @@ def revoke_account(
     run(context, act)
 
 
+@accounts.command("reset-totp")
+def reset_totp(
+    context: typer.Context,
+    account_id: Annotated[int, typer.Argument(metavar="ID", help="The account's id.", min=1, max=INT64_MAX)],
+    yes: Yes = False,
+) -> None:
+    """Turn off the two-step sign-in of somebody who has lost the app, and end the account's sessions."""
+    confirm(f"Reset the two-step sign-in of account {account_id}?", yes)
+
+    async def act(session: Session) -> None:
+        request = ResetTotpRequest(account_id=account_id)
+        reset = await session.access.ResetTotp(request, timeout=CALL_SECONDS, metadata=session.metadata)
+        show.one(session, reset, _account_rows(reset))
+
+    run(context, act)
+
+
 def whoami(context: typer.Context) -> None:
     """Show whose token this is and what it may do."""
 
@@ -220,6 +240,7 @@ def _account_rows(a: Account) -> list[tuple[str, str | Text]]:
         ("role", show.word(a, "role")),
         ("made", show.when(a, "create_time")),
         ("last sign-in", show.when(a, "last_sign_in_time")),
+        ("two-step since", show.when(a, "totp_enable_time")),
         ("tokens made", str(a.live_token_count)),
         ("revoked", show.when(a, "revoke_time")),
     ]

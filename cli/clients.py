@@ -72,6 +72,14 @@ def import_(
             " Russia.",
         ),
     ] = False,
+    time_zone: Annotated[
+        str,
+        typer.Option(
+            metavar="ZONE",
+            help="The time zone of each row that names none, like Asia/Omsk or МСК+3; with --time-zone-by-number of"
+            " those whose number tells none.",
+        ),
+    ] = "",
     rejected: Annotated[
         Path | None,
         typer.Option(help="Write all rejected rows there, with all their cells and the reason: correct and import it."),
@@ -99,7 +107,7 @@ def import_(
         _plan(columns or [], attributes, numbers),
         errors_file,
         rejected,
-        ImportOptions(check, skip, by_number),
+        ImportOptions(check, skip, by_number, time_zone),
     )
     run(context, lambda session: import_file(session, file, how))
 

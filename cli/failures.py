@@ -47,6 +47,15 @@ def failure_of(error: grpc.aio.AioRpcError, target: str) -> Failure:
     return Failure(*(bad_fields(error) or [text or code.name.lower().replace("_", " ")]))
 
 
+def reason_of(error: grpc.aio.AioRpcError) -> str:
+    """The code of what is wrong, for programs; empty: it is not the engine that speaks."""
+    for detail in _details(error):
+        info = error_details_pb2.ErrorInfo()
+        if detail.Unpack(info):
+            return str(info.reason)
+    return ""
+
+
 def bad_fields(error: grpc.aio.AioRpcError) -> list[str]:
     """One line a field from google.rpc.BadRequest and PreconditionFailure details; empty when there are none."""
     lines: list[str] = []

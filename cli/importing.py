@@ -31,7 +31,7 @@ from common import private
 from gateway.tables.columns import IGNORE, Plan, shown
 from gateway.tables.csv_rows import Format, RowError, RowReader, UnreadableInput, csv_row
 from gateway.tables.import_stream import (
-    ZONE_COUNTS,
+    CHECK_COUNTS,
     BrokenOff,
     ImportCall,
     ImportOptions,
@@ -221,7 +221,7 @@ def _tell(session: Session, result: ImportResult, reader: RowReader, options: Im
             counts["open_mailings"] = [
                 dict(zip(("mailing_id", "client_count"), each, strict=True)) for each in result.open_mailings
             ]
-            counts |= {name: getattr(result, name) for name in ZONE_COUNTS}
+            counts |= {name: getattr(result, name) for name in CHECK_COUNTS}
         errors = [{"line": each.line, "field": each.field, "message": each.message} for each in result.errors]
         session.dump(counts | {"errors": errors})
         return
@@ -237,7 +237,7 @@ def _tell(session: Session, result: ImportResult, reader: RowReader, options: Im
         Text(f"{show.number(result.rejected)} rejected", colour),
     ]
     session.out.print(Text(", ").join(parts) + Text(" (nothing is stored)" if options.validate_only else ""))
-    if result.zone_told_by_number and not options.time_zone_by_number:
+    if result.zone_told_by_number and not (options.time_zone_by_number or options.time_zone):
         rows, told = show.number(result.without_time_zone), show.number(result.zone_told_by_number)
         session.out.print(f"{rows} rows name no time zone; --time-zone-by-number tells it of {told} of them")
     for mailing_id, number in result.open_mailings:

@@ -115,6 +115,7 @@ class ErrorCode(StrEnum):
     PHONE_NUMBER_TAKEN = "a client with the phone number {phone_number} exists already"
     PHONE_CHARACTER = "contains {character}"
     PHONE_SEVERAL = "has more than one number: one cell or field may have one"
+    PHONE_MERGED = "the cell is merged with that of line {line}, which alone has the number: give each row its own"
     PHONE_PLUS = 'may have "+" only at its beginning'
     PHONE_PARENTHESES = "may have one group of digits in parentheses, not more"
     PHONE_BEGINNING = "must not begin with {character}"
@@ -133,6 +134,7 @@ class ErrorCode(StrEnum):
 
     # -- mailings ----------------------------------------------------------------------------------
     TOO_MANY_SEGMENTS = "must take at most {max} SMS segments, not {count} (the limit is MAILING_SEGMENTS_MAX)"
+    TEXT_UNSEEN = "shows nothing: it has only blanks and characters that nobody sees"
     PLACEHOLDER_OPEN = "has a placeholder at character {position} that is not closed by two braces"
     PLACEHOLDER_INSIDE = "has a placeholder at character {position} with another one inside"
     PLACEHOLDER_NAME = (
@@ -187,6 +189,12 @@ class ErrorCode(StrEnum):
     OIDC_REVOKED = "the account of {person} was revoked here"
     OIDC_BAD_REDIRECT = "must be an http:// or https:// address"
     NO_PASSWORD = "the account has no password: {issuer} says who the person is"
+    ONE_TIME_CODE_REQUIRED = "the account has two-step sign-in: a one-time code is needed too (one_time_code)"
+    WRONG_ONE_TIME_CODE = "the one-time code is wrong, too old, or was used before"
+    TOTP_SETUP_REQUIRED = "the account must have two-step sign-in (MAILING_REQUIRE_TOTP): set it up first"
+    TOTP_REQUIRED = "the account must have two-step sign-in (MAILING_REQUIRE_TOTP): it can't be turned off"
+    TOTP_OFF = "the account has no two-step sign-in"
+    TOTP_NOT_BEGUN = "nothing was begun that could be confirmed: begin to set up two-step sign-in first"
     NO_NAME_OR_PASSWORD = "username and password are needed"
     LAST_ADMIN = "this is the last admin's account: make another one first"
     NOT_A_SESSION = "the call carries an API token, not a session"

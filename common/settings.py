@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Annotated, Any, ClassVar, Final, Generic, Literal, NamedTuple, Self, TypeVar
 from urllib.parse import urlsplit
 
-from dotenv import dotenv_values
+from dotenv.parser import parse_stream
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 from pydantic_core import ErrorDetails, PydanticCustomError
 
@@ -201,15 +201,19 @@ _NOTHING: Final[Mapping[str, str | None]] = {}
 
 
 def _read_env_file(path: Path | None) -> Mapping[str, str | None]:
-    """Read ``.env``; a file that isn't there is an empty one."""
+    """Read ``.env``; a file that isn't there is an empty one. A line that is no setting is an error: somebody counts on
+    what it was to say, such as a rate."""
     if path is None:
         return _NOTHING
     try:
-        return dotenv_values(stream=io.StringIO(path.read_text(encoding="utf-8")), interpolate=False)
+        lines = list(parse_stream(io.StringIO(path.read_text(encoding="utf-8-sig"))))
     except FileNotFoundError:
         return _NOTHING
     except (OSError, UnicodeDecodeError) as error:
         raise BadSettings(f"{path}: can't be read: {error}") from None
+    if bad := [line.original.line for line in lines if line.error]:
+        raise BadSettings(*(f"{path}: line {number} should be NAME=VALUE" for number in bad))
+    return {line.key: line.value for line in lines if line.key is not None}
 
 
 def shown_default(default: object) -> str:

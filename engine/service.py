@@ -155,7 +155,13 @@ class Service:
     async def _answer(self, control: DeliveryForApi, receivers: Mapping[str, Receiver]) -> None:
         """Serve the API, and tell of what happens: reports, webhooks."""
         settings, clock = self.settings, SystemClock()
-        authority = Authority(self.store, clock, session_seconds=settings.session_seconds, oidc=_oidc(settings, clock))
+        authority = Authority(
+            self.store,
+            clock,
+            session_seconds=settings.session_seconds,
+            oidc=_oidc(settings, clock),
+            require_totp=settings.require_totp,
+        )
         self._reporter = reporter = _reporter(settings, self.store, clock)
         self._api = api = ApiServer(
             self.store,

@@ -24,10 +24,12 @@ from common.setting_types import (
     token,
 )
 from common.settings import Invocation, ProcessSettings, Program
+from common.tls_files import ca_conflicts, pair_conflicts
 from engine import postgres_url, setting_types, smtp_url
 from engine.domain.access import Role
 from engine.domain.events import KEEP_DAYS
 from engine.domain.stop_words import STOP_WORDS
+from engine.domain.totp import RequireTotp
 from engine.domain.validate import DEFAULT_TIME_ZONE, SEGMENTS_MAX
 from engine.gateways import Gateways, read_gateways
 from engine.smtp_url import SmtpServer
@@ -35,8 +37,8 @@ from engine.smtp_url import SmtpServer
 PROGRAM: Final = "python -m engine"
 WORKERS_MAX: Final = 10_000
 """More calls in flight than this never helped in any measurement, and sockets run out first."""
-KEEP_DAYS_MIN: Final = 3
-"""So long the report of a day may be asked for details of mailings."""
+REPORTED_DAYS: Final = 3
+"""So long the report of a day may need details of mailings."""
 DAYS_MAX: Final = 36_500
 """A token that is to last longer needs no end."""
 RATE_MAX: Final = 100_000.0
@@ -126,6 +128,11 @@ class Settings(ProcessSettings):
         None,
         description="a first API token with the role admin, 16 characters at least; another value takes the place of "
         "the one before; not set: made at the first start; better not as a flag",
+    )
+    require_totp: Annotated[RequireTotp, BeforeValidator(lower)] = Field(
+        "none",
+        description="whose accounts must have two-step sign-in: none, admins, or all; of accounts with a password, for "
+        "an OpenID Connect provider asks for what it deems enough",
     )
     sign_in_file: Path | None = Field(
         None,
@@ -244,20 +251,17 @@ def _retry_conflicts(settings: Settings) -> list[tuple[str, str]]:
 
 
 def _tls_conflicts(settings: Settings) -> list[tuple[str, str]]:
-    cert, key, client_ca = settings.grpc_tls_cert, settings.grpc_tls_key, settings.grpc_tls_client_ca
-    if cert is not None and key is None:
-        return [("grpc_tls_key", "is missing: MAILING_GRPC_TLS_CERT is set")]
-    if cert is None and key is not None:
-        return [("grpc_tls_cert", "is missing: MAILING_GRPC_TLS_KEY is set")]
+    cert, client_ca = settings.grpc_tls_cert, settings.grpc_tls_client_ca
+    found = pair_conflicts("grpc_tls", cert, settings.grpc_tls_key)
     if client_ca is not None and cert is None:
-        return [("grpc_tls_cert", "is missing: MAILING_GRPC_TLS_CLIENT_CA is set")]
-    return []
+        found.append(("grpc_tls_cert", "is missing: MAILING_GRPC_TLS_CLIENT_CA is set"))
+    return found + ca_conflicts("grpc_tls_client_ca", client_ca)
 
 
 def _keeping_conflicts(settings: Settings) -> list[tuple[str, str]]:
     # The report of a day is made up to two days after its first hours, and tried for a day.
-    if 0 < settings.keep_days < KEEP_DAYS_MIN:
-        return [("keep_days", f"should be 0, which is for ever, or at least {KEEP_DAYS_MIN}")]
+    if settings.report_to and 0 < settings.keep_days < REPORTED_DAYS:
+        return [("keep_days", f"should be 0, which is for ever, or at least {REPORTED_DAYS}: MAILING_REPORT_TO is set")]
     return []
 
 
@@ -350,6 +354,7 @@ COMMANDS: Final = (
     Command("account create", "make an account; its password is printed unless it is given", (_NAME, _ROLE, _STDIN)),
     Command("account list", "list the accounts, the revoked ones too"),
     Command("account revoke", "revoke an account and end its sessions", (_NAME, _WITH_TOKENS)),
+    Command("account reset-totp", "turn off the two-step sign-in of an account whose app is lost", (_NAME,)),
     Command("token create", "make an API token, and print its secret", (_NAME, _TOKEN_ROLE, _EXPIRE)),
     Command("token list", "list the API tokens, the revoked ones too"),
     Command("token revoke", "revoke an API token", (Argument("ID", "its number, see token list", read=_token_id),)),

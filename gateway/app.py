@@ -27,7 +27,7 @@ from gateway.settings import Settings
 from gateway.tables.workbook import Workbooks
 from gateway.wings import mounts
 
-_OWN_SESSION: Final = f"{API}/session"
+_OWN_SESSION: Final = frozenset({f"{API}/session", f"{API}/session/password"})
 
 
 def make_app(settings: Settings, channel: aio.Channel) -> web.Application:
@@ -94,9 +94,7 @@ def _trace(app: web.Application, tracing: Tracing) -> None:
 
 def _add_wings(app: web.Application, settings: Settings) -> None:
     # A wing has sign-in and sessions of its own, and what a provider calls is not for people.
-    rest = [
-        route for route in rest_routes() if not route.path.startswith(_OWN_SESSION) and declared_role(route.handler)
-    ]
+    rest = [route for route in rest_routes() if route.path not in _OWN_SESSION and declared_role(route.handler)]
     for mount in mounts():
         mount(app, settings, rest)
 

@@ -45,7 +45,7 @@ def open_channel(settings: Settings) -> aio.Channel:
 def _credentials(settings: Settings) -> grpc.ChannelCredentials:
     ca, cert, key = settings.engine_tls_ca, settings.engine_tls_cert, settings.engine_tls_key
     if ca is None:
-        raise TlsError("MAILING_ENGINE_TLS_CA: is missing")
+        raise TlsError("MAILING_ENGINE_TLS_CA", "is missing")
     root = read_pem("MAILING_ENGINE_TLS_CA", ca)
     check_ca("MAILING_ENGINE_TLS_CA", ca, root)
     if cert is None or key is None:

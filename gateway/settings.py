@@ -10,6 +10,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, FilePath
 
 from common.setting_types import Listen, Network, Seconds, host_names, is_target_loopback, listen, networks
 from common.settings import Invocation, ProcessSettings, Program
+from common.tls_files import ca_conflicts, pair_conflicts
 
 PROGRAM: Final = "python -m gateway"
 _MIB: Final = 1024 * 1024
@@ -103,17 +104,15 @@ class Settings(ProcessSettings):
 
     def conflicts(self) -> Sequence[tuple[str, str]]:
         """See ``ProcessSettings``."""
-        own = [*_pair_conflicts(self, "http"), *_pair_conflicts(self, "engine"), *_other_conflicts(self)]
-        return [*own, *super().conflicts()]
+        return [*_tls_conflicts(self), *_other_conflicts(self), *super().conflicts()]
 
 
-def _pair_conflicts(settings: Settings, side: str) -> list[tuple[str, str]]:
-    cert, key = getattr(settings, f"{side}_tls_cert"), getattr(settings, f"{side}_tls_key")
-    if cert is not None and key is None:
-        return [(f"{side}_tls_key", f"is missing: MAILING_{side.upper()}_TLS_CERT is set")]
-    if cert is None and key is not None:
-        return [(f"{side}_tls_cert", f"is missing: MAILING_{side.upper()}_TLS_KEY is set")]
-    return []
+def _tls_conflicts(settings: Settings) -> list[tuple[str, str]]:
+    return [
+        *pair_conflicts("http_tls", settings.http_tls_cert, settings.http_tls_key),
+        *pair_conflicts("engine_tls", settings.engine_tls_cert, settings.engine_tls_key),
+        *ca_conflicts("engine_tls_ca", settings.engine_tls_ca),
+    ]
 
 
 def _other_conflicts(settings: Settings) -> list[tuple[str, str]]:

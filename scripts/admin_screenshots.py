@@ -32,6 +32,8 @@ PICTURES: Final = ROOT / "docs" / "admin"
 SIZE: Final = ViewportSize(width=1280, height=800)
 TALL: Final = ViewportSize(width=1280, height=1180)
 """For pages whose plots are further down."""
+LONG: Final = ViewportSize(width=1280, height=1560)
+"""For an import's preview: what is asked stands above the rows."""
 PHONE: Final = ViewportSize(width=390, height=800)
 _SETTLE_SECONDS: Final = 1.6
 """Bars and plots have grown to their length."""
@@ -83,7 +85,7 @@ async def _shots(service: Demo) -> Sequence[Shot]:
         Shot("mailings", "/mailings"),
         Shot("mailing", mailing, size=TALL),
         Shot("clients", "/clients"),
-        Shot("import", "/clients/import", _choose_file),
+        Shot("import", "/clients/import", _choose_file, size=LONG),
         Shot("messages", f"/messages?filter={refused}"),
         Shot("message", f"/messages/{message}/show"),
         Shot("engine", "/engine"),

@@ -42,8 +42,8 @@ def _what_a_file_leaves_behind() -> Iterator[None]:
     """Collect the garbage of a file while it still runs: what was left open (a socket, a loop) fails the file that
     opened it, each time, and not once in ten runs the test of another file in which the collector happened to run.
 
-    What is left then is in use (modules, caches), and is not looked at again: half a million objects of one file's cache
-    cost each later file 0.4 s."""
+    What is left then is in use (modules, caches), and is not looked at again: half a million objects of one file's
+    cache cost each later file 0.4 s."""
     yield
     gc.collect()
     gc.freeze()

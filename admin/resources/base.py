@@ -26,6 +26,7 @@ from admin.permissions import least_role
 from admin.resources import parameters
 from admin.session import Handler, Sessions
 from common.contract.reader import OF_THE_CALL, Binding, fields_of
+from gateway.http.admission import Whom
 from gateway.http.engine_client import EngineClient
 from gateway.http.problems import BadField, invalid
 from gateway.routes.common import json_answer
@@ -197,7 +198,7 @@ class PanelResource(AbstractAdminResource[int]):
             finally:
                 _request.reset(token)
 
-        return self._sessions.guarded(named, least_role(f"admin.{self.name}.{permission}"))
+        return self._sessions.guarded(named, Whom(least_role(f"admin.{self.name}.{permission}")))
 
     async def _list(self, request: web.Request) -> web.Response:
         records, total = await self.get_list(parameters.list_params(request))

@@ -11,7 +11,7 @@ from google.protobuf.field_mask_pb2 import FieldMask
 
 from admin.file_export import clients_file, export
 from admin.import_preview import clients_shown, preview_of
-from admin.import_run import Imports
+from admin.import_run import Imports, options_of
 from admin.resources.base import PanelResource
 from admin.resources.parameters import checked
 from admin.session import Sessions
@@ -120,8 +120,7 @@ class ClientResource(PanelResource):
 
     async def _preview(self, request: web.Request) -> web.Response:
         plan = plan_said(request.query.getall("map", []))._replace(unknown=Unknown.PROPOSE)
-        by_number = request.query.get("time_zone_by_number") == "true"
-        show = clients_shown(self.engine, self.call, zone_by_number=by_number)
+        show = clients_shown(self.engine, self.call, options_of(request))
         return json_answer(await preview_of(request, plan, show))
 
     async def _import(self, request: web.Request) -> web.Response:

@@ -6,6 +6,9 @@ import { HttpError } from "./kit/lib.js";
 const BASE = "/admin";
 const IDENTITY = "identity"; // aiohttp-admin's key
 
+/** The event after which the panel starts anew: for another person, or in another language. */
+export const FRESH = "mailing:fresh";
+
 export function identity() {
   try {
     return JSON.parse(localStorage.getItem(IDENTITY));
@@ -22,6 +25,14 @@ export function may(permission) {
     (each) => each in granted,
   );
 }
+
+/** Whether the person must set up two-step sign-in before the engine lets them do anything else. */
+export const mustSetUpFirst = () => identity()?.setUpFirst === true;
+
+/** Note that it is done; the session is the same. */
+export const setUpIsDone = () => noteSetUp(false);
+
+const noteSetUp = (setUpFirst) => localStorage.setItem(IDENTITY, JSON.stringify({ ...identity(), setUpFirst }));
 
 export const isAdmin = () => identity()?.role === "admin";
 
@@ -52,6 +63,10 @@ async function problemOf(response) {
   error.errors = bad;
   error.retrySeconds = seconds || null;
   error.fault = { ...problem, message: problem.detail ?? error.message };
+  if (problem.code === "TOTP_SETUP_REQUIRED" && identity() && !mustSetUpFirst()) {
+    noteSetUp(true); // since the engine was started anew, or an admin has reset it
+    dispatchEvent(new Event(FRESH));
+  }
   return error;
 }
 
@@ -200,10 +215,12 @@ export const dataProvider = {
   deleteMany: (resource, { ids }) => write(resource, "", "DELETE", { ids }),
 };
 
-/** Sign in; rejects with HttpError in words. */
-export const signIn = (username, password) =>
-  begin("/token", { username, password }, (error) => {
-    if (error.status === 401) error.message = t("sign_in.wrong");
+const WRONG = "WRONG_NAME_OR_PASSWORD";
+
+/** Sign in; `code`: the second step, if there is one. Rejects with HttpError in words; its fault's code says what is missing. */
+export const signIn = (username, password, code) =>
+  begin("/token", { username, password, one_time_code: code || undefined }, (error) => {
+    if (error.status === 401) error.message = error.fault.code === WRONG ? t("sign_in.wrong") : sentence(error.fault);
   });
 
 /** Whose accounts may be used beside a password, by name, or null. */
@@ -235,18 +252,20 @@ async function begin(path, body, told) {
   localStorage.setItem(IDENTITY, response.headers.get("X-Token"));
 }
 
+export async function signOut() {
+  const signedIn = identity() !== null;
+  const options = { method: "DELETE", headers: headers() };
+  localStorage.removeItem(IDENTITY);
+  if (signedIn)
+    await fetch(`${BASE}/logout`, options).then(
+      (answer) => answer.arrayBuffer(),
+      () => {},
+    ); // the engine away: the page is signed out all the same
+}
+
 export const authProvider = {
   login: ({ username, password }) => signIn(username, password),
-  logout: async () => {
-    const signedIn = identity() !== null;
-    const options = { method: "DELETE", headers: headers() };
-    localStorage.removeItem(IDENTITY);
-    if (signedIn)
-      await fetch(`${BASE}/logout`, options).then(
-        (answer) => answer.arrayBuffer(),
-        () => {},
-      ); // the engine away: the page is signed out all the same
-  },
+  logout: () => signOut(),
   checkAuth: () => (identity() ? Promise.resolve() : Promise.reject({ message: false })),
   checkError: (error) => (error.status === 401 ? Promise.reject() : Promise.resolve()),
   getIdentity: () => Promise.resolve({ id: identity()?.fullName ?? "", fullName: identity()?.fullName ?? "" }),

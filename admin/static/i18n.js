@@ -10,9 +10,24 @@ import messages from "./words/messages.js";
 import problems from "./words/problems.js";
 import ra from "./words/ra.js";
 import stopList from "./words/stop_list.js";
+import twoStep from "./words/two_step.js";
 import webhooks from "./words/webhooks.js";
 
-const AREAS = [ra, common, problems, calls, dashboard, mailings, clients, messages, stopList, engine, webhooks, access];
+const AREAS = [
+  ra,
+  common,
+  problems,
+  calls,
+  dashboard,
+  mailings,
+  clients,
+  messages,
+  stopList,
+  engine,
+  webhooks,
+  access,
+  twoStep,
+];
 const WORDS = {
   en: Object.assign({}, ...AREAS.map((area) => area.en)),
   ru: Object.assign({}, ...AREAS.map((area) => area.ru)),

@@ -3,7 +3,7 @@
 // The bundle's own application can show neither a dashboard nor pages of ours, and speaks English only (docs/measured.md). So
 // this module draws an application of its own out of the bundle's react-admin, and never finishes being imported: the
 // bundle waits for it before it draws its own. See docs/decisions/panel.md.
-import { authProvider, dataProvider, identity, isAdmin } from "./api.js";
+import { authProvider, dataProvider, FRESH, identity, isAdmin, mustSetUpFirst } from "./api.js";
 import { i18nProvider, t } from "./i18n.js";
 import { icon } from "./kit/icons.js";
 import { createRoot, h, Link, RA, React, useEffect, useMemo, useState } from "./kit/lib.js";
@@ -20,8 +20,9 @@ import suppressions from "./pages/suppressions.js";
 import tokens from "./pages/tokens.js";
 import webhooks from "./pages/webhooks.js";
 import { PasswordButton } from "./password.js";
-import { FRESH, SignInPage } from "./sign_in.js";
+import { SignInPage } from "./sign_in.js";
 import { mode, switchMode, THEME, themeOf } from "./theme.js";
+import { SetUpFirst, TwoStepButton } from "./two_step.js";
 
 const { Admin, AppBar, Layout, Resource, TitlePortal } = RA;
 const Sun = icon("sun");
@@ -41,6 +42,7 @@ function Bar() {
     { alwaysOn: true, onClick: refreshed },
     h(TitlePortal, { component: "h1" }),
     h(ThemeButton),
+    !identity()?.issuer && h(TwoStepButton),
     !identity()?.issuer && h(PasswordButton),
   );
 }
@@ -106,6 +108,7 @@ function Panel() {
     requireAuth: true,
     disableTelemetry: true,
   };
+  if (mustSetUpFirst()) return h(SetUpFirst, { key: visit });
   // With another key all of it starts anew: nothing of whoever was signed in before stays in memory.
   return h(Admin, { key: visit, ...options }, resources);
 }

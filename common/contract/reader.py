@@ -145,6 +145,8 @@ class Binding:
     """The least role that may call it; ``None``: no token is needed."""
     also: str | None
     """A role without a rank that may call it too."""
+    before_totp_setup: bool
+    """Whether a session may call it whose account must set up two-step sign-in first."""
 
 
 @cache
@@ -270,6 +272,7 @@ def _bindings(method: Descriptor) -> Iterator[Binding]:
                 if options.Extensions[access_pb2.open_to_all]
                 else _ROLES[options.Extensions[access_pb2.required_role]],
                 _ROLES.get(options.Extensions[access_pb2.also_role]),
+                options.Extensions[access_pb2.before_totp_setup],
             )
 
 

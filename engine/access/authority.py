@@ -5,29 +5,36 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Coroutine, Mapping
+from contextlib import nullcontext
 from typing import Any, Final, NamedTuple
 
 from common.error_codes import ErrorCode
 from common.logs import get_logger
+from engine.access.guesses import Guesses
 from engine.access.oidc.kinds import Answer, SignIns, Vouched
 from engine.access.passwords import Passwords, Share
+from engine.access.second_step import SecondStep, session_of, shown_of
 from engine.access.secrets import digest, hint, new_session, new_token
 from engine.domain.access import (
     ActorKind,
     Forbidden,
     Identity,
     Impossible,
+    NoOneTimeCode,
     Role,
     TooManyTries,
     Unauthenticated,
+    WrongOneTimeCode,
 )
-from engine.domain.errors import Conflict, FieldError, InvalidInput
+from engine.domain.errors import Conflict
 from engine.domain.sign_in import SignInThrottle
+from engine.domain.totp import RequireTotp
 from engine.ports import Clock, StoreUnavailable
-from engine.store.access_rows import AccountRow, SignInRow, TokenRow
+from engine.store.access_rows import AccountRow, Shown, SignInRow, TokenRow
 from engine.store.accounts import BY_PASSWORD
 from engine.store.oidc import BY_OIDC, OidcRefusal
 from engine.store.rows import Actor, Created, RequestKey
+from engine.store.second_step import BY_TOTP
 from engine.store.store import Store
 
 log = get_logger(__name__)
@@ -66,6 +73,7 @@ class Authority:
         session_seconds: float = SESSION_SECONDS,
         passwords: Passwords | None = None,
         oidc: SignIns | None = None,
+        require_totp: RequireTotp = "none",
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._store, self._clock, self._monotonic = store, clock, monotonic
@@ -74,6 +82,8 @@ class Authority:
         self.oidc = oidc
         """``None``: nobody signs in with OpenID Connect."""
         self._throttle = SignInThrottle()
+        self._guesses = Guesses(self._throttle, monotonic)
+        self.second_step = SecondStep(store, clock, self._passwords, self._guesses, require_totp, self._drop)
         self._cache: dict[str, _Cached] = {}
         self._drops = 0
         self._used_us: dict[int, int] = {}
@@ -116,7 +126,9 @@ class Authority:
         if identity is None:
             self._cache.pop(key, None)
             raise _unauthenticated()
-        if drops == self._drops:  # else something was revoked while we read: perhaps this
+        identity = self.second_step.judged(identity)
+        # Else something was revoked while we read: perhaps this. Who has to set up something has soon done so.
+        if drops == self._drops and not identity.totp_setup_required:
             while len(self._cache) >= _CACHE_SIZE:
                 del self._cache[next(iter(self._cache))]
             self._cache[key] = _Cached(identity, self._monotonic() + CACHE_SECONDS)
@@ -151,17 +163,19 @@ class Authority:
 
     # -- sessions ----------------------------------------------------------------------------------
 
-    async def sign_in(self, name: str, password: str, *, peer: str, host: str) -> SignedIn:
+    async def sign_in(self, name: str, password: str, code: str = "", *, peer: str, host: str) -> SignedIn:
         """Open a session.
 
         Args:
             name: of the account, in any case.
             password: its password.
+            code: of its authenticator app, or a recovery code; empty: none.
             peer: the caller's address, for the audit list.
             host: the caller's network (``domain.sign_in.network_of``), by which guessing is slowed down.
 
         Raises:
             Unauthenticated: the name or the password is wrong; which one is not said.
+            NoOneTimeCode, WrongOneTimeCode: both are right, the code is not.
             TooManyTries: too many have failed, or too many are signing in just now.
         """
         found = await self._store.sign_in_row(name, host)
@@ -173,9 +187,15 @@ class Authority:
         try:
             stored = None if found is None else found.password_hash
             good = await self._passwords.verify(stored, password, Share(host, known))
-            signed_in = await self._open(found, password, peer, host) if good and found is not None else None
+            shown = shown_of(code)
+            signed_in = await self._open(found, password, shown, peer, host) if good and found is not None else None
         except (StoreUnavailable, TooManyTries):  # neither good nor bad
             self._throttle.undo(name, host, known=known)
+            raise
+        except (NoOneTimeCode, WrongOneTimeCode) as error:  # no guess at the password; codes have a count of their own
+            self._throttle.succeeded(name, host, known=known)
+            if isinstance(error, WrongOneTimeCode):
+                self._note_refusal(None if found is None else found.account, peer, BY_TOTP)
             raise
         if signed_in is None:
             self._note_refusal(None if found is None else found.account, peer, BY_PASSWORD)
@@ -183,24 +203,30 @@ class Authority:
         self._throttle.succeeded(name, host, known=known)
         return signed_in
 
-    async def _open(self, found: SignInRow, password: str, peer: str, host: str) -> SignedIn | None:
+    async def _open(
+        self, found: SignInRow, password: str, shown: Shown | None, peer: str, host: str
+    ) -> SignedIn | None:
         row, stored = found.account, found.password_hash
         new_hash = await self._passwords.hash(password) if self._passwords.is_outdated(stored) else None
         secret, now_us = new_session(), self._clock.now_us()
         expire_us = now_us + self._session_us
-        session_id = await self._store.open_session(
-            row.id,
-            stored,
-            digest(secret),
-            new_hash=new_hash,
-            expire_us=expire_us,
-            network=host,
-            by=Actor(row.name, peer, ActorKind.ACCOUNT, row.id),
-            now_us=now_us,
-        )
+        is_guess = row.totp_us is not None and shown is not None
+        with self._guesses.of_code(row.id, host, known=found.is_known) if is_guess else nullcontext():
+            session_id = await self._store.open_session(
+                row.id,
+                stored,
+                digest(secret),
+                shown=shown,
+                new_hash=new_hash,
+                expire_us=expire_us,
+                network=host,
+                by=Actor(row.name, peer, ActorKind.ACCOUNT, row.id),
+                now_us=now_us,
+            )
         if session_id is None:
             return None
-        return SignedIn(secret, Identity(row.name, row.role, row.id, None, session_id, expire_us))
+        identity = Identity(row.name, row.role, row.id, None, session_id, expire_us, has_totp=row.totp_us is not None)
+        return SignedIn(secret, self.second_step.judged(identity))
 
     async def sign_in_with_oidc(self, answer: Answer, *, peer: str, host: str) -> SignedIn:
         """Open a session for somebody whom the OpenID Connect provider has sent back; see ``sign_in``.
@@ -269,7 +295,7 @@ class Authority:
 
     async def sign_out(self, identity: Identity, by: Actor) -> None:
         """End the caller's session. Raises Impossible when the caller uses an API token."""
-        account_id, session_id = _session_of(identity)
+        account_id, session_id = session_of(identity)
         await self._store.close_session(session_id, account_id, by=by, now_us=self._clock.now_us())
         self._drop()
 
@@ -282,26 +308,12 @@ class Authority:
             TooManyTries: it was wrong too often, or too many passwords are being checked just now.
             Unauthenticated: the account was revoked, or its password changed, in the meantime.
         """
-        account_id, session_id = _session_of(identity)
-        if identity.issuer:
-            raise Impossible(ErrorCode.NO_PASSWORD.format(issuer=identity.issuer))
-        # Apart from the sign-ins: whoever has taken over a session must not keep its owner from signing in.
-        key = f"the password of account {account_id}"
-        wait_seconds = self._throttle.begin(key, host, self._monotonic(), known=True)
-        if wait_seconds > 0:
-            raise TooManyTries(ErrorCode.TOO_MANY_WRONG_PASSWORDS.format(), wait_seconds)
-        try:
-            stored = await self._store.password_hash(account_id)
-            good = await self._passwords.verify(stored, current)
-        except (StoreUnavailable, TooManyTries):
-            self._throttle.undo(key, host, known=True)
-            raise
-        if not good:
-            raise InvalidInput([FieldError("current_password", ErrorCode.WRONG_CURRENT_PASSWORD.format())])
-        self._throttle.succeeded(key, host, known=True)
+        account_id, session_id = session_of(identity)
+        with self._guesses.of_password(account_id, host):
+            stored = await self.second_step.checked_password(identity, current)
         new_hash = await self._passwords.hash(new)
         changed = await self._store.set_password(
-            account_id, stored or "", new_hash, keep_session_id=session_id, by=by, now_us=self._clock.now_us()
+            account_id, stored, new_hash, keep_session_id=session_id, by=by, now_us=self._clock.now_us()
         )
         self._drop()
         if not changed:
@@ -371,10 +383,3 @@ def _bearer(authorization: str | None) -> str | None:
     scheme, _, secret = (authorization or "").partition(" ")
     good = scheme.lower() == "bearer" and 0 < len(secret) <= _SECRET_LENGTH_MAX
     return secret if good and secret.isascii() and secret.isprintable() and " " not in secret else None
-
-
-def _session_of(identity: Identity) -> tuple[int, int]:
-    """Account and session of a caller that has signed in."""
-    if identity.account_id is None or identity.session_id is None:
-        raise Impossible(ErrorCode.NOT_A_SESSION.format())
-    return identity.account_id, identity.session_id

@@ -75,6 +75,18 @@ async def revoke_account(settings: Settings, arguments: Arguments) -> int:
     return 0
 
 
+async def reset_totp(settings: Settings, arguments: Arguments) -> int:
+    """``account reset-totp NAME``."""
+    name = arguments["name"]
+    async with _authority(settings) as (store, authority):
+        found = await store.account_named(name)
+        if found is None:
+            raise NotFound("account", name)
+        row = await authority.second_step.reset(found[0].id, by=BY)
+    say(f"A password is enough for the account {row.name} again; whoever was signed in with it is signed out.")
+    return 0
+
+
 async def create_token(settings: Settings, arguments: Arguments) -> int:
     """``token create NAME --role ROLE [--expire-days N]``: prints the secret and nothing else, for scripts."""
     days, name = arguments["expire_days"], arguments["name"]
@@ -111,6 +123,7 @@ HANDLERS: Final[Mapping[str, Callable[[Settings, Arguments], Awaitable[int]]]] =
     "account create": create_account,
     "account list": list_accounts,
     "account revoke": revoke_account,
+    "account reset-totp": reset_totp,
     "token create": create_token,
     "token list": list_tokens,
     "token revoke": revoke_token,

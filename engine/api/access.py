@@ -17,6 +17,7 @@ from engine.api.context import Context
 from engine.api.convert import both, micros
 from engine.api.convert_audit import actor_kind_number
 from engine.api.paging import page_of, token_after
+from engine.api.qr import qr_code
 from engine.api.repeats import request_key
 from engine.domain.access import (
     PASSWORD_LENGTH_MAX,
@@ -58,7 +59,11 @@ class AccessServicer(access_service_pb2_grpc.AccessServiceServicer):
             # Nobody's: it is not worth a hash, and its failure tells nothing that the contract does not.
             raise Unauthenticated(ErrorCode.WRONG_NAME_OR_PASSWORD.format())
         signed_in = await self._authority.sign_in(
-            request.name, request.password, peer=peer_of(context), host=network_of_call(context)
+            request.name,
+            request.password,
+            request.one_time_code,
+            peer=peer_of(context),
+            host=network_of_call(context),
         )
         return access_service_pb2.SignInResponse(secret=signed_in.secret, identity=identity_message(signed_in.identity))
 
@@ -113,6 +118,64 @@ class AccessServicer(access_service_pb2_grpc.AccessServiceServicer):
         )
         await self._background.whole(change)
         return Empty()
+
+    # -- two-step sign-in --------------------------------------------------------------------------
+
+    async def GetTotp(self, request: access_service_pb2.GetTotpRequest, context: Context) -> access_pb2.Totp:
+        """Say whether the caller's account has it."""
+        identity, steps = identity_of_call(), self._authority.second_step
+        row = await steps.state(identity)
+        return access_pb2.Totp(
+            enable_time=timestamp(row.enable_us),
+            required=steps.must_have_it(identity),
+            recovery_code_count=row.recovery_codes,
+        )
+
+    async def BeginTotp(
+        self, request: access_service_pb2.BeginTotpRequest, context: Context
+    ) -> access_service_pb2.BeginTotpResponse:
+        """Make a secret for an authenticator app."""
+        begun = await self._background.whole(
+            self._authority.second_step.begin(
+                identity_of_call(),
+                request.current_password,
+                request.one_time_code,
+                by=caller(context),
+                host=network_of_call(context),
+            )
+        )
+        return access_service_pb2.BeginTotpResponse(secret=begun.secret, uri=begun.uri, qr_code=qr_code(begun.uri))
+
+    async def ConfirmTotp(
+        self, request: access_service_pb2.ConfirmTotpRequest, context: Context
+    ) -> access_service_pb2.RecoveryCodes:
+        """Turn it on."""
+        change = self._authority.second_step.confirm(
+            identity_of_call(), request.one_time_code, by=caller(context), host=network_of_call(context)
+        )
+        return access_service_pb2.RecoveryCodes(recovery_codes=await self._background.whole(change))
+
+    async def DisableTotp(self, request: access_service_pb2.DisableTotpRequest, context: Context) -> Empty:
+        """Turn it off."""
+        change = self._authority.second_step.disable(
+            identity_of_call(), request.one_time_code, by=caller(context), host=network_of_call(context)
+        )
+        await self._background.whole(change)
+        return Empty()
+
+    async def RenewRecoveryCodes(
+        self, request: access_service_pb2.RenewRecoveryCodesRequest, context: Context
+    ) -> access_service_pb2.RecoveryCodes:
+        """Make new recovery codes."""
+        change = self._authority.second_step.renew_recovery_codes(
+            identity_of_call(), request.one_time_code, by=caller(context), host=network_of_call(context)
+        )
+        return access_service_pb2.RecoveryCodes(recovery_codes=await self._background.whole(change))
+
+    async def ResetTotp(self, request: access_service_pb2.ResetTotpRequest, context: Context) -> access_pb2.Account:
+        """Turn it off for somebody else."""
+        change = self._authority.second_step.reset(request.account_id, by=caller(context))
+        return account_message(await self._background.whole(change))
 
     # -- accounts ----------------------------------------------------------------------------------
 
@@ -230,6 +293,7 @@ def identity_message(identity: Identity) -> access_pb2.Identity:
         token_id=identity.token_id,
         expire_time=timestamp(identity.expire_us),
         issuer=identity.issuer,
+        totp_setup_required=identity.totp_setup_required,
     )
 
 
@@ -244,6 +308,7 @@ def account_message(row: AccountRow) -> access_pb2.Account:
         last_sign_in_time=timestamp(row.last_sign_in_us),
         live_token_count=row.live_tokens,
         issuer=row.issuer,
+        totp_enable_time=timestamp(row.totp_us),
     )
 
 

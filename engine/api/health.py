@@ -1,6 +1,7 @@
 """grpc.health.v1 for load balancers and operators.
 
-``""``: the API works. ``provider``: the provider takes our calls (breaker closed, and it is who answers).
+``""``, and each service of the contract by its full name: the API works. ``provider``: the provider takes our calls
+(breaker closed, and it is who answers).
 ``delivery``: every actor of delivery runs, and work moves (``domain/liveness.py``).
 """
 
@@ -11,6 +12,7 @@ from typing import Any, Final
 
 from grpc_health.v1 import health, health_pb2
 
+from common.contract.services import SERVICES
 from common.error_codes import ErrorCode
 from common.logs import get_logger
 from engine.api.control import DeliveryControl
@@ -20,6 +22,7 @@ log = get_logger(__name__)
 
 PROVIDER: Final = "provider"
 DELIVERY: Final = "delivery"
+_API: Final = ("", *(service.full_name for service in SERVICES.values()))
 _newer: Final[Any] = health_pb2
 """With what its type stubs lack."""
 _PERIOD_SECONDS: Final = 0.25
@@ -42,7 +45,7 @@ class HealthServicer(health.aio.HealthServicer):
 
     async def List(self, request: Any, context: Any) -> Any:
         """Say how all services are."""
-        names = ("", PROVIDER, DELIVERY)
+        names = (*_API, PROVIDER, DELIVERY)
         check = super().Check
         statuses = {name: await check(health_pb2.HealthCheckRequest(service=name), context) for name in names}
         return _newer.HealthListResponse(statuses=statuses)
@@ -65,6 +68,8 @@ class HealthFollower:
 
     async def start(self) -> None:
         """Tell how things are, then follow in the background."""
+        for name in _API:
+            await self._set(name, True)
         await self._look()
         self._task = asyncio.create_task(self._follow(), name="health")
 

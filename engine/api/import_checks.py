@@ -15,6 +15,10 @@ KEPT_MAX: Final = 100_000
 """Clients whose row is remembered, 30 MB of them; of two rows with one number that stand further apart both count."""
 
 
+COUNTED_MAX: Final = 300_000
+"""Clients that are told apart, 25 MB of numbers; where there are more, nobody counts them."""
+
+
 class ImportCheck:
     """Give it the parts of an import in their order; nothing is stored."""
 
@@ -24,6 +28,12 @@ class ImportCheck:
         self._mailings: dict[int, frozenset[int]] = {}
         self.reach: Counter[int] = Counter()
         """How many clients each open mailing would take, by its id."""
+        self._seen: set[int] | None = set()
+
+    @property
+    def client_count(self) -> int:
+        """Of how many clients the rows are that would be stored; 0: they are too many."""
+        return 0 if self._seen is None else len(self._seen)
 
     async def look_at(self, rows: Sequence[ClientInput | ClientPatch], now_us: int) -> WouldImport:
         """What the rows of a part would do."""
@@ -35,4 +45,7 @@ class ImportCheck:
         self._mailings.update(found.mailings)
         for phone in [*islice(self._after, max(0, len(self._after) - KEPT_MAX))]:
             del self._after[phone], self._mailings[phone]
+        if self._seen is not None:
+            self._seen.update(row.phone_number for place, row in enumerate(rows) if place not in found.refused)
+            self._seen = None if len(self._seen) > COUNTED_MAX else self._seen
         return found

@@ -22,7 +22,7 @@ from engine.api.limits import Limits
 from engine.api.repeats import InProgress, Running, digest_for, scoped_id
 from engine.domain.attributes import FIELD, too_many
 from engine.domain.errors import FieldError, InvalidInput
-from engine.domain.validate import ClientPatch, valid_client
+from engine.domain.validate import ZONE, ClientPatch, valid_client, valid_zone
 from engine.ports import Clock
 from engine.store.client_rows import Imported
 from engine.store.rows import Actor, RequestKey
@@ -45,6 +45,7 @@ _PART_ROWS: Final = 500
 _SOURCE_DIGEST_BYTES_MAX: Final = 64
 _SILENT: Final = b"skip_open_mailings"
 _BY_NUMBER: Final = b"time_zone_by_number"
+_OF_ALL: Final = b"time_zone="
 _SOURCE_MARK: Final = b"\xff\xff\xff\xff"
 """Stands before the source's digest, where before a row stands its length, which is never so large."""
 _LIMITS: Final = Limits(client_service_pb2.ImportClientsRow)
@@ -53,7 +54,6 @@ _OPTIONAL: Final = [
     for field in fields_of(client_service_pb2.ImportClientsRow.DESCRIPTOR)
     if field.has_presence and field.name != FIELD
 ]
-_ZONE: Final = "time_zone"
 _NO_ATTRIBUTES: Final[Mapping[str, Any]] = {}
 
 Rows = Sequence[Any]
@@ -247,20 +247,25 @@ class Import(RowImport):
         self._control, self._default_time_zone = control, default_time_zone
         self._check: ImportCheck | None = None
         self._silent = self._by_number = False
+        self._zone_of_all = ""
 
     def first(self, page: client_service_pb2.ImportClientsRequest) -> bool:
         """See ``RowImport``."""
         self._check = ImportCheck(self._store) if page.validate_only else None
         self._silent, self._by_number = page.skip_open_mailings, page.time_zone_by_number
+        if page.time_zone:
+            self._zone_of_all = self._default_time_zone = valid_zone(page.time_zone)
         return page.validate_only
 
     def how(self) -> bytes:
         """See ``RowImport``."""
-        return (_SILENT if self._silent else b"") + (_BY_NUMBER if self._by_number else b"")
+        zone = _OF_ALL + self._zone_of_all.encode() if self._zone_of_all else b""
+        return (_SILENT if self._silent else b"") + (_BY_NUMBER if self._by_number else b"") + zone
 
     def read(self, row: client_service_pb2.ImportClientsRow) -> ClientPatch:
         """See ``RowImport``."""
-        return _LIMITS.checked(row, _patch, self._default_time_zone, self._by_number)
+        patch = _LIMITS.checked(row, _patch, self._default_time_zone, self._by_number)
+        return patch.with_zone() if self._zone_of_all else patch
 
     async def keep(self, good: Sequence[ClientPatch]) -> Mapping[int, InvalidInput]:
         """See ``RowImport``."""
@@ -280,7 +285,7 @@ class Import(RowImport):
         self.report.updated += outcomes.count(Imported.UPDATED)
         self.report.unchanged += outcomes.count(Imported.UNCHANGED)
         for row, outcome in zip(rows, outcomes, strict=True):
-            if row.without_zone and (outcome is Imported.CREATED or _ZONE not in row.unsaid):
+            if row.without_zone and (outcome is Imported.CREATED or ZONE not in row.unsaid):
                 self.report.without_time_zone += 1
                 self.report.zone_told_by_number += zone_of_number(str(row.phone_number)) is not None
         return {place: InvalidInput([too_many(count)]) for place, count in refused.items()}
@@ -288,6 +293,7 @@ class Import(RowImport):
     async def settle(self) -> None:
         """See ``RowImport``: once, and not for each part, because others have to be waited for."""
         if self._check is not None:
+            self.report.client_count = self._check.client_count
             for mailing_id, number in sorted(self._check.reach.items()):
                 if number:
                     self.report.open_mailings.add(mailing_id=mailing_id, client_count=number)

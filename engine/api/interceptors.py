@@ -106,7 +106,7 @@ class CallInterceptor(aio.ServerInterceptor):
 
     async def _admitted(self, method: str, authorization: str | None) -> Identity | None:
         """Find out who calls; ``None``: the method is open to all. Raises Unauthenticated, or Forbidden when the
-        caller's role is too low."""
+        caller's role is too low, or its account must set up two-step sign-in first."""
         if method not in self._requirements:
             raise Forbidden(ErrorCode.NOBODY_MAY.format())
         required = self._requirements[method]
@@ -116,6 +116,8 @@ class CallInterceptor(aio.ServerInterceptor):
         if not required.allows(identity.role):
             names = {"required": required.words, "name": identity.name, "role": identity.role.word}
             raise Forbidden(ErrorCode.PERMISSION_DENIED.format(**names))
+        if identity.totp_setup_required and not required.before_totp_setup:
+            raise Forbidden(ErrorCode.TOTP_SETUP_REQUIRED.format())
         return identity
 
     def _wrapped(self, handler: Handler, method: str) -> _Guarded:

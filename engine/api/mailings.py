@@ -237,10 +237,9 @@ class MailingServicer(mailing_service_pb2_grpc.MailingServiceServicer):
         old = await self._store.get_mailing(request.mailing_id) if request.HasField("mailing_id") else None
         if old is None or old.filter != wanted.filter:
             await self._store.check_filter(wanted.filter, old.id if old else None)
-        audience, unknown = await asyncio.gather(  # each may have to look at all clients
-            self._outlook.audience(wanted, old, by_zone=request.by_time_zone),
-            self._store.unknown_attributes(wanted.filter.names),
-        )
+        # Each may have to look at all clients. Where the first one had to and found nobody, the second one need not.
+        unknown = await self._store.unknown_attributes(wanted.filter.names)
+        audience = await self._outlook.audience(wanted, old, unknown, by_zone=request.by_time_zone)
         letters = await letters_of(self._store, wanted, audience.size, self._segments_max, old.id if old else None)
         forecast = await self._outlook.preview(wanted, old, audience, letters.incomplete)
         numbers = await wish_warnings(self._store, wanted, self._control.ways(), old.id if old else None)

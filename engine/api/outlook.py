@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, tzinfo
 from typing import Final
@@ -57,7 +57,7 @@ class Outlook:
 
     def __init__(self, store: Store, control: DeliveryControl, clock: Clock) -> None:
         self._store, self._control, self._clock = store, control, clock
-        self._views: Fresh[None, _View] = Fresh(clock, KEEP_SECONDS)
+        self._views: Fresh[Hashable, _View] = Fresh(clock, KEEP_SECONDS, keys_max=4)
         self._zones: Fresh[int, Mapping[str, int]] = Fresh(
             clock, ZONES_SECONDS, stale_seconds=STALE_SECONDS, keys_max=2 * SHARING_MAX
         )
@@ -67,7 +67,7 @@ class Outlook:
         now_us = self._clock.now_us()
         if row.cancelled_us is not None or now_us >= row.end_us:
             return None
-        view = await self._views.get(None, self._view)
+        view = await self._views.get(self._budgets(), self._view)
         if not row.counts.pending:
             return foretell([await self._load(row, 0.0, now_us)], view.speed, now_us)[0]
         found = view.forecasts.get(_key(row))
@@ -79,29 +79,42 @@ class Outlook:
     async def all(self) -> Sequence[Forecast]:
         """What will come of each mailing that is sending or scheduled and has something to send: of very many, the
         largest of the first and the next of the others."""
-        return (await self._views.get(None, self._view)).foretold
+        return (await self._views.get(self._budgets(), self._view)).foretold
 
     async def preview(
         self, wanted: MailingInput, old: MailingRow | None, audience: Audience, incomplete: int
     ) -> Forecast:
         """What would come of a mailing for these clients; ``old``: it is an edit of that one. ``incomplete``: so many
-        of them get no text and are no work. They count as spread over the zones like the rest."""
-        view = await self._views.get(None, self._view)
+        of them get no text and are no work. They count as spread over the zones like the rest. Whoever asks may have
+        registered or stopped another mailing a moment ago, so what the others have to send is read anew."""
+        budgets = self._budgets()
+        await self._views.refresh(budgets, self._view)
+        view = await self._views.get(budgets, self._view)
         pending = _spread(_zoned(audience.by_zone), max(0, audience.size - incomplete))
         load = Load(pending, wanted.start_us, wanted.end_us, wanted.local_hours, wanted.rate_limit)
         return _beside(view, old.id if old else 0, load, self._clock.now_us())
 
-    async def audience(self, wanted: MailingInput, old: MailingRow | None, *, by_zone: bool = False) -> Audience:
-        """Which clients a mailing would be for; ``old``: it is an edit of that one. Unless ``by_zone``, they all count
-        as in UTC where the zones make no difference."""
+    async def audience(
+        self, wanted: MailingInput, old: MailingRow | None, unknown: Collection[str], *, by_zone: bool = False
+    ) -> Audience:
+        """Which clients a mailing would be for; ``old``: it is an edit of that one; ``unknown``: attributes that nobody
+        has. Unless ``by_zone``, clients all count as in UTC where the zones make no difference."""
         by_zone = by_zone or wanted.local_hours is not None
         now_us = self._clock.now_us()
         if old is not None and old.filter == wanted.filter and old.audience_state is AudienceState.READY:
             stays = [is_decided(each.audience_fixed, each.start_us, now_us) for each in (old, wanted)]
             if all(stays) or wanted.filter.messages is not None:  # whatever has become of clients and messages since
                 return Audience(await self._store.pending_by_zone(old.id))
+        if wanted.filter.needs_any_of(unknown):
+            return Audience({})
         unsent_of = old.id if old else None
         return await self._store.audience_by_zone(wanted.filter, by_zone=by_zone, unsent_of=unsent_of)
+
+    def _budgets(self) -> Hashable:
+        """What people set, and a forecast follows at once."""
+        status = self._control.status()
+        providers = tuple((each.name, each.rate_limit, each.workers) for each in status.providers)
+        return status.rate_limit, status.workers, status.sending_paused, providers
 
     async def _view(self) -> _View:
         now_us = self._clock.now_us()

@@ -126,6 +126,7 @@ def _brief(row: MailingRow, found: OverviewRow, forecast: Forecast | None, now_u
         start_time=timestamp(row.start_us),
         end_time=timestamp(row.end_us),
         message_counts=counts_message(row.counts),
+        reasons=reasons_message(row.counts),
         progress=progress(row.counts, row.audience_state),
         rate_per_second=rate,
         estimated_completion_time=timestamp(completion_us(row, forecast, rate)),

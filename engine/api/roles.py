@@ -25,7 +25,11 @@ def requirements(services: Iterable[ServiceDescriptor]) -> Mapping[str, Requirem
             options = method.GetOptions()
             role = role_of(options.Extensions[access_pb2.required_role])
             if role is not None:
-                found[path_of(method)] = Requirement(role, role_of(options.Extensions[access_pb2.also_role]))
+                found[path_of(method)] = Requirement(
+                    role,
+                    role_of(options.Extensions[access_pb2.also_role]),
+                    before_totp_setup=options.Extensions[access_pb2.before_totp_setup],
+                )
             elif options.Extensions[access_pb2.open_to_all]:
                 found[path_of(method)] = None
     return (

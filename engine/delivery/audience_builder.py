@@ -2,7 +2,8 @@
 
 A chunk is one short transaction that also stores how far it came, so the store
 stays free for others between chunks and a crash loses no more than the chunk it
-fell into. Mailings take turns, and sending starts with the first chunk.
+fell into. Mailings take turns, a new one before all others, and sending starts
+with the first chunk.
 """
 
 from __future__ import annotations
@@ -16,6 +17,9 @@ from engine.domain.units import in_us
 from engine.ports import Store
 
 _CHUNK_CLIENTS = 5_000
+_SHORT_CHUNK_CLIENTS = 1_000
+"""While messages are sent and one connection writes: claims, outcomes and registrations wait for the chunk, which takes
+3 ms of the processor in place of 10. A client costs 3 us in place of 2."""
 _PURGE_ROWS = 5_000
 
 
@@ -24,8 +28,11 @@ class AudienceBuilder:
 
     def __init__(self, store: Store, state: State, *, on_ready: Callable[[], None]) -> None:
         """``on_ready`` is called when an audience is complete or a deleted mailing is gone: the book is out of date."""
-        self._store, self._book, self._bell, self._clock = store, state.book, state.bell, state.clock
-        self._on_ready = on_ready
+        self._store, self._state, self._on_ready = store, state, on_ready
+        self._book, self._bell, self._clock = state.book, state.bell, state.clock
+        self._turns = 0
+        self._last_turns: dict[int, int] = {}
+        """By mailing, of those that are being built."""
         self._patience_us = in_us(state.settings.retry_max_seconds)
         self._tick_seconds = state.settings.tick_seconds
 
@@ -33,19 +40,31 @@ class AudienceBuilder:
         """Build and purge for ever."""
         while True:
             self._bell.audiences.clear()
-            building = [entry for entry in self._book if entry.needs_building]
-            finished = [await self._chunk(entry) for entry in building]
+            finished = []
+            for entry in self._in_turn():
+                finished.append(await self._chunk(entry))
+                if self._bell.audiences.is_set():
+                    break  # there may be a new one, which must not wait for a chunk of each of the others
             if any(finished):
                 self._on_ready()
-            if not building or all(finished):
+            if all(finished):  # or there is none
                 await self._rest()
+
+    def _in_turn(self) -> list[Entry]:
+        """Those that need work: a new one first, then those whose last chunk is the longest ago."""
+        entries = {entry.plan.mailing_id: entry for entry in self._book if entry.needs_building}
+        self._last_turns = {id: self._last_turns.get(id, 0) for id in entries}
+        return sorted(entries.values(), key=lambda entry: self._last_turns[entry.plan.mailing_id])
 
     async def _chunk(self, entry: Entry) -> bool:
         mailing_id = entry.plan.mailing_id
+        self._turns += 1
+        self._last_turns[mailing_id] = self._turns
         if entry.plan.deleted:
             return await self._store.purge(mailing_id, _PURGE_ROWS)
         now_us = self._clock.now_us()
-        done = await self._store.build_audience(mailing_id, _CHUNK_CLIENTS, now_us, now_us + self._patience_us)
+        clients = _SHORT_CHUNK_CLIENTS if self._state.queued and not self._store.shared else _CHUNK_CLIENTS
+        done = await self._store.build_audience(mailing_id, clients, now_us, now_us + self._patience_us)
         entry.expects(0)
         self._bell.ring_for_work()
         return done

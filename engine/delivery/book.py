@@ -52,6 +52,8 @@ class Entry:
     """The text for everyone; ``None``: each client gets one of its own."""
     read_text: str | None = field(default=None, init=False, repr=False)
     """The text of which these two were made."""
+    last_claim_us: int = 0
+    """When the store was asked for its messages last, on the clock that is never put back; 0: not yet."""
     marking: int = 0
     """Messages that a worker has taken and whose mark (``delivery/marker.py``) is not stored yet."""
     in_flight: int = 0
@@ -163,8 +165,9 @@ class Book:
         for plan in sorted(plans, key=lambda plan: plan.mailing_id):
             entry = old.pop(plan.mailing_id, None) or self._new(plan)
             if plan != entry.plan:
-                entry.plan = plan
-                entry.expects(0)
+                was, entry.plan = entry.plan, plan
+                if _asks_anew(was, plan):
+                    entry.expects(0)
             self._entries[plan.mailing_id] = entry
         # Calls still in flight keep their entry until they are answered: pausing waits for them.
         for mailing_id, entry in old.items():
@@ -176,7 +179,8 @@ class Book:
         self._pace()
 
     def _new(self, plan: Plan) -> Entry:
-        return Entry(plan, self._resting.pop(plan.mailing_id, None), [0 for _ in range(self._lines)])
+        asks = 0 if plan.pending else None
+        return Entry(plan, self._resting.pop(plan.mailing_id, None), [asks for _ in range(self._lines)])
 
     def share(self, share: RateShare) -> None:
         """Take that part of each mailing's rate."""
@@ -198,3 +202,12 @@ class Book:
             entry.has_share = rate is None or share is not None
             entry.pace(share)
             entry.settle()
+
+
+def _asks_anew(was: Plan, plan: Plan) -> bool:
+    """Whether there may be due messages that were not there before. Plans are read at each change of whatever mailing,
+    and then some of all that are being sent are final: to ask the store for each of these takes a transaction, and the
+    one that was changed waits for it."""
+    if plan.pending <= was.pending and replace(was, pending=plan.pending) == plan:
+        return False
+    return bool(plan.pending)

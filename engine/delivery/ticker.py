@@ -11,6 +11,7 @@ import asyncio
 from collections.abc import Iterable
 
 from common.logs import get_logger
+from engine.delivery.background import Background
 from engine.delivery.book import SWEEPING, Entry
 from engine.delivery.claimer import Claimer
 from engine.delivery.plan_reader import PlanReader
@@ -34,6 +35,7 @@ class Ticker:
         self._claimers = [Claimer(store, state, line, recorder=recorder) for line in state.lines]
         self._tick_us = in_us(state.settings.tick_seconds)
         self._next_tick_us = 0
+        self._background = Background()
         self.due_lag_seconds = 0.0
         """How long the oldest due message has waited, as seen at the last tick."""
 
@@ -60,17 +62,17 @@ class Ticker:
     async def _tick(self, now_us: int) -> None:
         await self._plans.reload()
         self._book.ask_all()
-        self.due_lag_seconds = await self._lag_seconds(now_us)
+        self._background.start(self._see_lag(now_us))  # a question for each mailing, for which no claim should wait
         self._next_tick_us = now_us + self._tick_us
 
-    async def _lag_seconds(self, now_us: int) -> float:
+    async def _see_lag(self, now_us: int) -> None:
         lag_us = 0
         for entry in list(self._book):
             if entry.may_send(now_us) and entry.plan.pending:
                 due_us = await self._store.next_due_us(entry.plan.mailing_id)
                 if due_us is not None:
                     lag_us = max(lag_us, now_us - max(due_us, entry.plan.start_us))
-        return lag_us / US_PER_SECOND
+        self.due_lag_seconds = lag_us / US_PER_SECOND
 
     async def _turn(self) -> bool:
         """Sweep and fill once; True when there is more to do at once."""

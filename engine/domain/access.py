@@ -46,6 +46,8 @@ class Requirement:
     """This rank, or a higher one."""
     also: Role | None = None
     """A role without a rank that may call it too."""
+    before_totp_setup: bool = False
+    """Whether a session may call it whose account must set up two-step sign-in first."""
 
     def allows(self, role: Role) -> bool:
         """Whether a caller with this role may call it."""
@@ -94,10 +96,28 @@ class Identity:
     """Of a token: when it was last used, to the minute."""
     issuer: str = ""
     """Of an account without a password: the OpenID Connect issuer that says who the person is."""
+    has_totp: bool = False
+    """Whether the account has two-step sign-in."""
+    totp_setup_required: bool = False
+    """Whether it must set that up before it may do anything else."""
 
 
 class Unauthenticated(MailingError):
     """The call carries no token, or one that is not, or no longer, good: which is not said."""
+
+
+class NoOneTimeCode(Unauthenticated):
+    """The account has two-step sign-in, and no code is shown."""
+
+    def __init__(self) -> None:
+        super().__init__(ErrorCode.ONE_TIME_CODE_REQUIRED.format())
+
+
+class WrongOneTimeCode(Unauthenticated):
+    """The code that is shown is not good, or not any more."""
+
+    def __init__(self) -> None:
+        super().__init__(ErrorCode.WRONG_ONE_TIME_CODE.format())
 
 
 class Forbidden(MailingError):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final, NamedTuple, Protocol, TypeVar
@@ -150,6 +150,10 @@ class AudienceFilter:
     def names(self) -> tuple[str, ...]:
         """The attributes that it asks for, each once."""
         return tuple(dict.fromkeys(each.name for each in self.attributes))
+
+    def needs_any_of(self, names: Collection[str]) -> bool:
+        """True when a client without these attributes can't match."""
+        return any(each.name in names and not each.holds({}) for each in self.attributes)
 
     def distinct(self) -> AudienceFilter:
         """The same, with each entry of a list once."""

@@ -42,8 +42,13 @@ def due_us(day: date, minute: int, zone: tzinfo) -> int:
 
 def latest_due(now_us: int, minute: int, zone: tzinfo) -> date:
     """The last date whose report is due by now."""
-    here = (_EPOCH + now_us * _MICROSECOND).astimezone(zone).date()
-    return next(day for day in (here - _DAY * back for back in (1, 2, 3)) if due_us(day, minute, zone) <= now_us)
+    last = yesterday(now_us, zone)
+    return next(day for day in (last - _DAY * back for back in range(3)) if due_us(day, minute, zone) <= now_us)
+
+
+def yesterday(now_us: int, zone: tzinfo) -> date:
+    """The date before the one that it is there now."""
+    return (_EPOCH + now_us * _MICROSECOND).astimezone(zone).date() - _DAY
 
 
 def _start_us(day: date, zone: tzinfo) -> int:

@@ -21,8 +21,6 @@ _EXPONENT: Final = re.compile(r"[0-9]+(?:[.,][0-9]+)?[EeЕе][+-]?[0-9]+")  # La
 _ROUND_DECIMAL: Final = re.compile(r"[0-9]+\.0+")
 _GROUP: Final = re.compile(r"[0-9]+")
 _FOREIGN: Final = re.compile(r"[^0-9 .()+-]")
-_SEPARATORS: Final = re.compile(r"[;,/|\\\r\n]+")
-"""What people write between two numbers."""
 _PARENTHESES: Final = re.compile(r"[^()]*\([0-9]+\)[^()]*")
 
 
@@ -86,16 +84,20 @@ def _plain_character(character: str) -> str:
 
 
 def _check_characters(plain: str) -> None:
+    if _are_several(plain):
+        raise Unfit(ErrorCode.PHONE_SEVERAL.format())
     if found := _FOREIGN.search(plain):
-        if _are_several(plain):
-            raise Unfit(ErrorCode.PHONE_SEVERAL.format())
         raise Unfit(ErrorCode.PHONE_CHARACTER.format(character=_in_words(found[0])))
 
 
 def _are_several(plain: str) -> bool:
-    """Whether each part between separators has as many digits as a number."""
-    digits = [sum(map(len, _GROUP.findall(part))) for part in _SEPARATORS.split(plain) if part.strip()]
-    return len(digits) > 1 and all(count in (PHONE_LENGTH - 1, PHONE_LENGTH) for count in digits)
+    """Whether the groups of digits, whatever is between them, make up numbers in their order, and more than one."""
+    count, ends = 0, {0}
+    for group in _GROUP.findall(plain):
+        count += len(group)
+        if ends & {count - PHONE_LENGTH, count - PHONE_LENGTH + 1}:
+            ends.add(count)
+    return count > PHONE_LENGTH and count in ends
 
 
 def _in_words(character: str) -> str:

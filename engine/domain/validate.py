@@ -57,6 +57,7 @@ class ClientInput:
     """As ``attributes_text`` writes them."""
 
 
+ZONE: Final = "time_zone"
 _FIELDS: Final = tuple(field.name for field in fields(ClientInput))
 
 
@@ -76,6 +77,10 @@ class ClientPatch(NamedTuple):
     def phone_number(self) -> int:
         """Whose row it is."""
         return self.client.phone_number
+
+    def with_zone(self) -> ClientPatch:
+        """The row as if it named the time zone that it makes of a new client."""
+        return self._replace(unsaid=tuple(name for name in self.unsaid if name != ZONE))
 
     def over(self, old: ClientInput | None) -> ClientInput:
         """Return the client after the row: what it does not say stays, or is the default when there was none."""
@@ -175,17 +180,23 @@ def valid_change(
     values = {name: getattr(client, name) for name in names}
     if "tag" in values:
         values["tag"] = shown_tag(values["tag"])
-    if "time_zone" in values:
-        errors: list[FieldError] = []
-        values["time_zone"] = _zone(values["time_zone"] or default_time_zone, errors)
-        if errors:
-            raise InvalidInput(errors)
+    if ZONE in values:
+        values[ZONE] = valid_zone(values[ZONE] or default_time_zone)
     return values
 
 
 def bare_text(text: str) -> str:
     """A text without the byte order mark before it: nobody sees it, and it would make the whole text UCS-2."""
     return text.lstrip(_BOM)
+
+
+def valid_zone(text: str) -> str:
+    """The tz database's name of a time zone as people write it. Raises InvalidInput."""
+    errors: list[FieldError] = []
+    zone = _zone(text, errors)
+    if errors:
+        raise InvalidInput(errors)
+    return zone
 
 
 def valid_mailing(
@@ -241,16 +252,18 @@ def _phone(text: str, errors: list[FieldError]) -> int:
 def _zone(text: str, errors: list[FieldError]) -> str:
     zone = time_zone_of(text)
     if zone is None:
-        errors.append(FieldError("time_zone", ErrorCode.NOT_TIME_ZONE.format()))
+        errors.append(FieldError(ZONE, ErrorCode.NOT_TIME_ZONE.format()))
     return zone or ""
 
 
 def text_problem(text: str, segments_max: int) -> Fault | None:
     """What is wrong with a text, placeholders counted as they are written; ``None``: nothing."""
     try:
-        parse_template(text)
+        template = parse_template(text)
     except Unfit as error:
         return error.fault
+    if not (template.is_personal or shows(template.plain)):
+        return ErrorCode.TEXT_UNSEEN.format()
     segments = count_segments(text).segments
     return None if segments <= segments_max else ErrorCode.TOO_MANY_SEGMENTS.format(max=segments_max, count=segments)
 

@@ -11,7 +11,7 @@ from typing import Final, Self
 from zoneinfo import ZoneInfo
 
 from common.logs import get_logger
-from engine.domain.daily import day_of, latest_due
+from engine.domain.daily import day_of, latest_due, yesterday
 from engine.domain.retry import RetryPolicy
 from engine.domain.units import in_us
 from engine.domain.window import parse_minute
@@ -100,9 +100,12 @@ class Reporter:
         return await self._mailer.mail(letter._replace(key=f"{letter.key}-{now_us}"), self._recipients, now_us)
 
     async def look(self) -> None:
-        """Mail the report that is due, if nobody has."""
+        """Mail the report that is due, if nobody has. The first one of all is of yesterday: nobody waits for an older
+        one where none was mailed before."""
         day, now_us = self.latest_due(), self._clock.now_us()
         if not await self._store.is_report_due(day, now_us):
+            return
+        if day < yesterday(now_us, self._schedule.zone) and not await self._store.has_reported():
             return
         claimed = await self._store.claim_report(day, now_us, now_us + _LEASE_US)
         if claimed is None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from tortoise import Model, fields
+from tortoise import fields
+
+from engine.store.table import Table
 
 
-class Account(Model):
+class Account(Table):
     """A person who signs in."""
 
     id = fields.BigIntField(primary_key=True)
@@ -20,12 +22,20 @@ class Account(Model):
     """Who says who the person is (OpenID Connect); empty: nobody, the account has a password."""
     subject = fields.TextField(default="")
     """Who the person is, as the issuer says it; the two are unique together where there is an issuer."""
+    totp_secret = fields.TextField(default="")
+    """What it shares with an authenticator app, in Base32; empty: a password is enough."""
+    totp_pending = fields.TextField(default="")
+    """The secret that takes the place of the other one once a code of it was shown."""
+    totp_step = fields.BigIntField(default=0)
+    """Of the code that was taken last: see ``domain.totp``."""
+    totp_us = fields.BigIntField(null=True)
+    """Since when there is a secret."""
 
     class Meta:
         table = "account"
 
 
-class Session(Model):
+class Session(Table):
     """A person who has signed in."""
 
     id = fields.BigIntField(primary_key=True)
@@ -38,7 +48,17 @@ class Session(Model):
         table = "session"
 
 
-class KnownNetwork(Model):
+class RecoveryCode(Table):
+    """What an account may show once in place of an app's code."""
+
+    code_hash = fields.CharField(64, primary_key=True)
+    account: fields.ForeignKeyRelation[Account] = fields.ForeignKeyField("store.Account", on_delete=fields.CASCADE)
+
+    class Meta:
+        table = "recovery_code"
+
+
+class KnownNetwork(Table):
     """Where an account has signed in from."""
 
     id = fields.BigIntField(primary_key=True)
@@ -51,7 +71,7 @@ class KnownNetwork(Model):
         unique_together = (("account", "network"),)
 
 
-class ApiToken(Model):
+class ApiToken(Table):
     """A key for a program."""
 
     id = fields.BigIntField(primary_key=True)
@@ -72,7 +92,7 @@ class ApiToken(Model):
         table = "api_token"
 
 
-class OidcNonce(Model):
+class OidcNonce(Table):
     """A sign-in with OpenID Connect that has been answered, so that it is not answered again."""
 
     nonce_hash = fields.CharField(64, primary_key=True)

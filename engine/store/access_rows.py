@@ -19,6 +19,8 @@ class AccountRow:
     last_sign_in_us: int | None
     issuer: str = ""
     """Who says who the person is (OpenID Connect); empty: nobody, the account has a password."""
+    totp_us: int | None = None
+    """Since when a sign-in needs a one-time code too; ``None``: it does not."""
     live_tokens: int = 0
     """How many tokens that it has made, by itself or with tokens of its making, can still be used."""
 
@@ -31,6 +33,25 @@ class SignInRow:
     password_hash: str
     is_known: bool
     """Whether somebody has signed in with this account from this network before."""
+
+
+@dataclass(frozen=True, slots=True)
+class TotpRow:
+    """Whether an account has two-step sign-in; never with its secret."""
+
+    enable_us: int | None
+    recovery_codes: int
+    """How many are left."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What somebody has shown as the second step. One of the two is set, or none: then it could not be good."""
+
+    code: str = ""
+    """Six digits."""
+    recovery_hash: str = ""
+    """The hash of a recovery code."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,13 +9,14 @@ from typing import Final
 from common.error_codes import ErrorCode
 from engine.domain.access import Impossible, Role
 from engine.domain.errors import Conflict, NotFound
-from engine.store.access_rows import AccountRow, SignInRow
+from engine.store.access_rows import AccountRow, Shown, SignInRow
 from engine.store.audit import add_audit
 from engine.store.database import Lane, Tx
 from engine.store.paging import page_of
 from engine.store.requests import first_answer, keep_answer
 from engine.store.row_of import RowOf, insert_of
 from engine.store.rows import Actor, Created, Page, PageOf, RequestKey
+from engine.store.second_step import forget_second_step, lock_steps, spend
 from engine.store.token_makers import TokenMakers, revoke_token_row
 from engine.store.verbs import Verbs, read, transaction
 
@@ -131,6 +132,7 @@ class AccountVerbs(Verbs):
         await tx.run("UPDATE account SET revoke_us = ? WHERE id = ?", now_us, account_id)
         await tx.run("DELETE FROM session WHERE account_id = ?", account_id)
         await tx.run("DELETE FROM known_network WHERE account_id = ?", account_id)
+        await forget_second_step(tx, account_id)
         await add_audit(tx, by, "account.revoke", "account", account_id, {"name": account.name}, now_us)
         return await _with_tokens(tx, replace(account, revoke_us=now_us), with_tokens, by, now_us)
 
@@ -169,6 +171,7 @@ class AccountVerbs(Verbs):
         password_hash: str,
         secret_hash: str,
         *,
+        shown: Shown | None = None,
         new_hash: str | None = None,
         expire_us: int,
         network: str = "",
@@ -179,20 +182,24 @@ class AccountVerbs(Verbs):
 
         Returns:
             The session's id; ``None``: the account was revoked or got another password in the meantime.
+
+        Raises:
+            NoOneTimeCode: the account has two-step sign-in, and no code is ``shown``.
+            WrongOneTimeCode: it is not good.
         """
-        changed = await tx.run(
-            "UPDATE account SET last_sign_in_us = ?, password_hash = ?"
-            " WHERE id = ? AND password_hash = ? AND revoke_us IS NULL",
+        account = await lock_steps(tx, account_id)
+        if account is None or account.password_hash != password_hash:
+            return None
+        detail = await spend(tx, account, shown, by, now_us) if account.secret else BY_PASSWORD
+        await tx.run(
+            "UPDATE account SET last_sign_in_us = ?, password_hash = ? WHERE id = ?",
             now_us,
             new_hash or password_hash,
             account_id,
-            password_hash,
         )
-        if not changed:
-            return None
         if network:
             await _note_network(tx, account_id, network, now_us)
-        return await insert_session(tx, account_id, secret_hash, expire_us, BY_PASSWORD, by, now_us)
+        return await insert_session(tx, account_id, secret_hash, expire_us, detail, by, now_us)
 
     @transaction(Lane.API)
     async def close_session(self, tx: Tx, session_id: int, account_id: int, *, by: Actor, now_us: int) -> None:
@@ -237,6 +244,11 @@ class AccountVerbs(Verbs):
             before_us,
             limit,
         )
+
+
+async def with_live_tokens(tx: Tx, account: AccountRow, now_us: int) -> AccountRow:
+    """Complete an account that was read alone."""
+    return _with_count(account, await TokenMakers.read(tx, now_us))
 
 
 def _with_count(account: AccountRow, makers: TokenMakers) -> AccountRow:

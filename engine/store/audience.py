@@ -17,6 +17,7 @@ from engine.store.lifecycle import is_not_final, is_taken, is_waiting
 from engine.store.mailing_rows import filter_of
 from engine.store.matching import MAY_GET, matching
 from engine.store.outbox import tell_messages
+from engine.store.planning import BY_STATISTICS
 from engine.store.snapshots import meeting, met, next_clients
 from engine.store.told import leave_out, left_out, untold
 from engine.store.verbs import Overtaken, Verbs, bump_revision, hold, lock_clients, transaction, try_lock_clients
@@ -47,7 +48,7 @@ class AudienceVerbs(Verbs):
     async def _build_audience(self, tx: Tx, mailing_id: int, limit: int, now_us: int, reset_after_us: int) -> bool:
         await lock_clients(tx, exclusive=True)
         if not tx.dialect.is_sqlite:  # a chunk that a crash of the server takes back took its cursor with it
-            await tx.run("SET LOCAL synchronous_commit = off")
+            await tx.run(f"SET LOCAL synchronous_commit = off; {BY_STATISTICS}")
         # Not locked: claims and edits of the mailing would wait for the whole chunk.
         mailing = await tx.row(_MAILING, mailing_id)
         if mailing is None:

@@ -79,7 +79,7 @@ class ClientVerbs(Verbs):
         row = await tx.row(f"SELECT {', '.join(_PRIVATE)} FROM client WHERE id = ?", answer["id"])
         return None if row is None else CLIENT.answered({**answer, **dict(zip(_PRIVATE, row, strict=True))})
 
-    @look_up()
+    @look_up(Lane.API)
     async def get_client(self, tx: Tx, client_id: int) -> ClientRow:
         """Read one client; ``NotFound`` when there is none."""
         return await _get(tx, client_id)

@@ -133,9 +133,9 @@ class Database(abc.ABC):
         self._availability.found()
         return result
 
-    async def look_up(self, work: Work[T]) -> T:
+    async def look_up(self, work: Work[T], lane: Lane = Lane.API) -> T:
         """Run ``work``, which is one statement that finds a few rows by their key: the cheapest way to read them."""
-        return await self.read(work)
+        return await self.read(work, lane)
 
     @abc.abstractmethod
     async def _transaction(self, work: Work[T], lane: Lane) -> T: ...

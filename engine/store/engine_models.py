@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from tortoise import Model, fields
+from tortoise import fields
+
+from engine.store.table import Table
 
 
-class Engine(Model):
+class Engine(Table):
     """A process that sends."""
 
     id = fields.BigIntField(primary_key=True)
@@ -20,7 +22,7 @@ class Engine(Model):
         table = "engine"
 
 
-class ControlRecord(Model):
+class ControlRecord(Table):
     """What all engines agree on: one row, id 1."""
 
     id = fields.SmallIntField(primary_key=True, generated=False)

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tortoise import Model, fields
+from tortoise import fields
+
+from engine.store.table import Table
 
 if TYPE_CHECKING:
     from engine.store.models import Provider
 
 
-class ProviderDown(Model):
+class ProviderDown(Table):
     """An engine whose breaker is not closed for a provider. Rows of engines that are no more count for nothing."""
 
     id = fields.BigIntField(primary_key=True)
@@ -22,7 +24,7 @@ class ProviderDown(Model):
         unique_together = (("provider", "engine_id"),)
 
 
-class Outbox(Model):
+class Outbox(Table):
     """What has happened, in the transaction that made it so. Soon afterwards it is moved to ``Event``, which has an
     order that readers can rely on."""
 
@@ -39,7 +41,7 @@ class Outbox(Model):
         table = "outbox"
 
 
-class Event(Model):
+class Event(Table):
     """What has happened, in the order in which everybody sees it."""
 
     id = fields.BigIntField(primary_key=True)
@@ -51,7 +53,7 @@ class Event(Model):
         table = "event"
 
 
-class Webhook(Model):
+class Webhook(Table):
     """An address that wants to be told of events."""
 
     id = fields.BigIntField(primary_key=True)
@@ -68,7 +70,7 @@ class Webhook(Model):
         table = "webhook"
 
 
-class WebhookDelivery(Model):
+class WebhookDelivery(Table):
     """One webhook x one event."""
 
     id = fields.BigIntField(primary_key=True)

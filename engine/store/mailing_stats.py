@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
-from typing import Final
+from typing import Final, NamedTuple
 
 from engine.domain.message import Status
 from engine.domain.receipt import Delivery
@@ -41,6 +41,14 @@ _Numbers = dict[str, list[int]]
 """Pending, sent and not sent, by value."""
 
 
+class _Keys(NamedTuple):
+    """Some messages of a mailing, the next ones by id."""
+
+    numbers: Counter[str]
+    """By what they and their clients are like."""
+    last_id: int
+
+
 class MailingStatsVerbs(Verbs):
     """Nothing here changes anything."""
 
@@ -54,7 +62,7 @@ class MailingStatsVerbs(Verbs):
         await _add_behind(tx, mailing, stats)
         breakdown = None
         if mailing.counts.total <= _AT_ONCE_MAX:
-            breakdown = _breakdown(_keys(await _chunk(tx, mailing_id, 0)), await names_of_all(tx))
+            breakdown = _breakdown((await _chunk(tx, mailing_id, 0)).numbers, await names_of_all(tx))
         return StatsRow(
             mailing,
             attempts,
@@ -74,11 +82,11 @@ class MailingStatsVerbs(Verbs):
         found: Counter[str] = Counter()
         after = 0
         while True:
-            rows = await self._next_keys(mailing_id, after)
-            found += _keys(rows)
-            if len(rows) < _CHUNK:
+            keys = await self._next_keys(mailing_id, after)
+            found += keys.numbers
+            if keys.numbers.total() < _CHUNK:
                 return _breakdown(found, await self._names_of_all())
-            after = rows[-1][0]
+            after = keys.last_id
 
     @read(Lane.API)
     async def large_mailings(self, tx: Tx, at_most: int) -> dict[int, tuple[int | None, ...]]:
@@ -100,7 +108,7 @@ class MailingStatsVerbs(Verbs):
         return await names_of_all(tx)
 
     @read(Lane.LONG)
-    async def _next_keys(self, tx: Tx, mailing_id: int, after: int) -> Sequence[Row]:
+    async def _next_keys(self, tx: Tx, mailing_id: int, after: int) -> _Keys:
         return await _chunk(tx, mailing_id, after)
 
     async def pending_by_zone(self, mailing_id: int) -> dict[str, int]:
@@ -150,21 +158,21 @@ class MailingStatsVerbs(Verbs):
         return Counter({zone: int(number) for zone, number in rows})
 
 
-async def _chunk(tx: Tx, mailing_id: int, after: int) -> Sequence[Row]:
+async def _chunk(tx: Tx, mailing_id: int, after: int) -> _Keys:
     status = as_read("m")["status"] if await is_mailing_behind(tx, mailing_id) else "m.status"
-    # As one text: to count texts costs a third of counting tuples.
+    # As one text, and counted in SQL: that takes 0.85 of the processor that counting in Python took, and holds neither
+    # the event loop nor the interpreter's lock, for which an engine that sends and its callers would wait.
     values = (status, _CALLED, "m.delivery", "m.cost")
     grouped = " || '|' || ".join([*(f"coalesce(CAST({value} AS TEXT), '')" for value in values), GROUP])
-    return await tx.table(
-        "id, grouped",
+    rows = await tx.table(
+        "grouped, number, last_id",
+        "SELECT grouped, count(*) AS number, max(id) AS last_id FROM ("
         f"SELECT m.id AS id, {grouped} AS grouped FROM message AS m LEFT JOIN client AS c ON c.id = m.client_id"
-        " WHERE m.mailing_id = ? AND m.id > ? ORDER BY m.id LIMIT ?",
+        " WHERE m.mailing_id = ? AND m.id > ? ORDER BY m.id LIMIT ?) AS chunk GROUP BY grouped",
         *(mailing_id, after, _CHUNK),
     )
-
-
-def _keys(rows: Sequence[Row]) -> Counter[str]:
-    return Counter([key for _, key in rows])
+    numbers = Counter({key: number for key, number, _ in rows})
+    return _Keys(numbers, max((last_id for _, _, last_id in rows), default=after))
 
 
 def _breakdown(found: Counter[str], names: Mapping[int, str]) -> Breakdown:

@@ -34,7 +34,7 @@ from engine.store.searching import contains_text, pattern_of
 from engine.store.snapshots import check_source
 from engine.store.texts import keep_new_text, keep_text
 from engine.store.told import forget_mailing
-from engine.store.verbs import Verbs, bump_revision, read, transaction
+from engine.store.verbs import Verbs, bump_revision, look_up, read, transaction
 
 
 class MailingVerbs(Verbs):
@@ -92,7 +92,7 @@ class MailingVerbs(Verbs):
         answer = await first_answer(tx, request)
         return None if answer is None else MAILING.answered(answer)
 
-    @read(Lane.API)
+    @look_up(Lane.API)
     async def get_mailing(self, tx: Tx, mailing_id: int) -> MailingRow:
         """Read one mailing; ``NotFound`` when there is none, or it was deleted."""
         return await get_mailing_row(tx, mailing_id)

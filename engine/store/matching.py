@@ -18,6 +18,8 @@ from engine.store.verbs import Verbs, read
 
 _LOOK_UP_SHARE: Final = 6
 """How many rows can be read in their order for the cost of looking one up by an index."""
+_SAMPLE: Final = 1_000
+"""Clients: 1 ms."""
 _JOINED: Final = {True: "CROSS JOIN", False: "JOIN"}
 """By whether it is SQLite, which has no statistics: a CROSS JOIN is read from left to right."""
 MAY_GET: Final = "NOT EXISTS (SELECT 1 FROM suppression AS s WHERE s.phone_number = c.phone_number)"
@@ -65,7 +67,7 @@ class MatchingVerbs(Verbs):
         found = set()
         for name in names:
             is_set = attribute_condition(tx.dialect, AttributeCondition(name, AttributeOp.IS_SET))
-            if await tx.row(f"SELECT 1 FROM client AS c WHERE {is_set.sql} LIMIT 1", *is_set.args) is None:
+            if not await _is_met(tx, is_set):
                 found.add(name)
         return found
 
@@ -100,6 +102,17 @@ class MatchingVerbs(Verbs):
         condition, args = await matching_unsent(tx, filter, unsent_of)
         sql = f"SELECT count(*) FROM client AS c WHERE {in_ranges(ranges)} AND {MAY_GET} AND {condition}"
         return int(await tx.value(sql, *args))
+
+
+async def _is_met(tx: Tx, condition: Condition) -> bool:
+    """Whether a client is so. PostgreSQL answers a question with a LIMIT by one process alone, and has several count:
+    so it looks at some clients, which will do nearly always, and then counts among all."""
+    if tx.dialect.is_sqlite:
+        return await tx.row(f"SELECT 1 FROM client AS c WHERE {condition.sql} LIMIT 1", *condition.args) is not None
+    for source in (f"(SELECT attributes FROM client ORDER BY id LIMIT {_SAMPLE})", "client"):
+        if await tx.value(f"SELECT count(*) FROM {source} AS c WHERE {condition.sql}", *condition.args):
+            return True
+    return False
 
 
 async def _access(tx: Tx, filter: AudienceFilter) -> str:

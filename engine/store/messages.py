@@ -26,7 +26,7 @@ from engine.store.rows import (
     PageOf,
 )
 from engine.store.texts import text_of
-from engine.store.verbs import Verbs, read
+from engine.store.verbs import Verbs, look_up, read
 
 _FINAL: Final = frozenset(status for status in Status if status.is_final)
 MESSAGE: Final = RowOf(
@@ -66,7 +66,7 @@ _VISIBLE: Final = f"m.mailing_id NOT IN ({HIDDEN})"
 class MessageVerbs(Verbs):
     """Nothing here changes anything."""
 
-    @read(Lane.DELIVERY)
+    @look_up(Lane.DELIVERY)
     async def next_due_us(self, tx: Tx, mailing_id: int, route: Route | None = None) -> int | None:
         """When the next pending message is due; see ``ports.Store``."""
         source, allowed = "message AS m", ""

@@ -4,12 +4,13 @@ a test compares the two. Times are microseconds since the epoch, UTC.
 
 from __future__ import annotations
 
-from tortoise import Model, fields
+from tortoise import fields
 
 from engine.domain.message import Status
+from engine.store.table import Table
 
 
-class Client(Model):
+class Client(Table):
     """A person who can receive a text."""
 
     id = fields.BigIntField(primary_key=True)
@@ -27,7 +28,7 @@ class Client(Model):
         table = "client"
 
 
-class Mailing(Model):
+class Mailing(Table):
     """A text for the clients that match a filter."""
 
     id = fields.BigIntField(primary_key=True)
@@ -85,7 +86,7 @@ class Mailing(Model):
         table = "mailing"
 
 
-class MailingText(Model):
+class MailingText(Table):
     """A text that a mailing has, or had before an edit."""
 
     id = fields.BigIntField(primary_key=True)
@@ -99,7 +100,7 @@ class MailingText(Model):
         unique_together = (("mailing", "version"),)
 
 
-class MailingCounters(Model):
+class MailingCounters(Table):
     """How many messages are where, changed in the same transaction as the rows."""
 
     mailing: fields.OneToOneRelation[Mailing] = fields.OneToOneField(
@@ -124,7 +125,7 @@ class MailingCounters(Model):
         table = "mailing_counters"
 
 
-class MailingStat(Model):
+class MailingStat(Table):
     """Histograms: calls by HTTP status and by latency, outcomes by time, sent messages by version of the text."""
 
     id = fields.BigIntField(primary_key=True)
@@ -138,7 +139,7 @@ class MailingStat(Model):
         unique_together = (("mailing", "kind", "key"),)
 
 
-class PastStat(Model):
+class PastStat(Table):
     """What deleted mailings did over their last day, by time: to delete one does not undo what was sent."""
 
     id = fields.BigIntField(primary_key=True)
@@ -151,7 +152,7 @@ class PastStat(Model):
         unique_together = (("kind", "key"),)
 
 
-class Provider(Model):
+class Provider(Table):
     """A third party that sends, by the name that settings give it; the row stays when they name it no longer."""
 
     id = fields.SmallIntField(primary_key=True)
@@ -163,7 +164,7 @@ class Provider(Model):
         table = "provider"
 
 
-class Message(Model):
+class Message(Table):
     """One mailing x one client; the lifecycle is in ``domain/message.py``. PostgreSQL has no foreign keys for the two:
     docs/decisions/references.md."""
 
@@ -215,7 +216,7 @@ class Message(Model):
         unique_together = (("client", "mailing"),)
 
 
-class Attempt(Model):
+class Attempt(Table):
     """A call that did not end its message; the one that did is in the message itself."""
 
     id = fields.BigIntField(primary_key=True)
@@ -235,7 +236,7 @@ class Attempt(Model):
         unique_together = (("message", "number"),)
 
 
-class Told(Model):
+class Told(Table):
     """A number that got a mailing's text, or might have, and has no client any more; see ``told.py``."""
 
     id = fields.BigIntField(primary_key=True)
@@ -253,7 +254,7 @@ class Told(Model):
         unique_together = (("mailing", "phone_hash", "message_id"),)
 
 
-class Suppression(Model):
+class Suppression(Table):
     """A phone number that gets no text."""
 
     id = fields.BigIntField(primary_key=True)
@@ -269,7 +270,7 @@ class Suppression(Model):
         table = "suppression"
 
 
-class AuditEvent(Model):
+class AuditEvent(Table):
     """Who changed what, when."""
 
     id = fields.BigIntField(primary_key=True)
@@ -290,7 +291,7 @@ class AuditEvent(Model):
         table = "audit_event"
 
 
-class Request(Model):
+class Request(Table):
     """The answer to a create, kept for a repeated call."""
 
     request_id = fields.CharField(128, primary_key=True)

@@ -21,10 +21,11 @@ from engine.store.record_fields import of_record
 from engine.store.told import hold_told, may_have_reached
 from engine.store.verbs import hold
 
-_HELD: Final = "SELECT id FROM message WHERE id = ANY(?::bigint[]) AND owner = ? ORDER BY id FOR UPDATE"
-_IN_ORDER: Final = f"WITH held AS MATERIALIZED ({_HELD}) "
-"""``hold`` as a part of the statement that changes the rows. It also makes PostgreSQL find them by their ids and not by
-the index of all claimed ones: 30,000 a second instead of 4,000 with 20,000 claimed."""
+_HELD: Final = (
+    "WITH held AS MATERIALIZED (SELECT {said} FROM {rows} JOIN message ON message.id = r.id WHERE {fence}"
+    " ORDER BY message.id FOR UPDATE OF message) "
+)
+"""``hold`` as a part of the statement that changes the rows."""
 
 _DETAIL_MAX: Final = 1_000
 """Characters."""
@@ -209,24 +210,22 @@ async def _store_sent(tx: Tx, records: Sequence[Record], owner: int, condition: 
     if len(alike) > 1:
         ids = [record.message_id for record in records]
         await hold(tx, "message", f"message.id {tx.dialect.in_list()} AND message.owner = ?", ids, owner)
-    in_order, among = ("", "") if tx.dialect.is_sqlite else (_IN_ORDER, " AND message.id IN (SELECT id FROM held)")
     stored = 0
     for (attempt, http_status, text_version, is_personal, has_told, cost), rows in alike.items():
         columns, keep = _sent_columns(is_personal, has_told)
-        stored += await tx.run(
-            f"{in_order}UPDATE message SET {set_to(_ACCEPTED)}, owner = NULL, due_us = 0, stale = FALSE,"
+        table, fence = tx.dialect.rows_table(**columns), f"message.attempt = ? AND message.owner = ?{condition}"
+        changed = (http_status, text_version, *(() if cost is None else (cost,)))
+        brought = (*tx.dialect.rows_args(rows, len(columns)), attempt, owner)
+        change = (
+            f"UPDATE message SET {set_to(_ACCEPTED)}, owner = NULL, due_us = 0, stale = FALSE,"
             " started_us = r.started_us, finished_us = r.finished_us, http_status = ?, text_version = ?, detail = ''"
             f"{keep}{'' if cost is None else ', cost = ?'}"
-            f" FROM {tx.dialect.rows_table(**columns)} WHERE message.id = r.id AND message.attempt = ?"
-            f" AND message.owner = ?{condition}{among}",
-            *(() if tx.dialect.is_sqlite else ([row[0] for row in rows], owner)),
-            http_status,
-            text_version,
-            *(() if cost is None else (cost,)),
-            *tx.dialect.rows_args(rows, len(columns)),
-            attempt,
-            owner,
         )
+        if tx.dialect.is_sqlite:
+            stored += await tx.run(f"{change} FROM {table} WHERE message.id = r.id AND {fence}", *changed, *brought)
+        else:
+            held = _HELD.format(said=", ".join(f"r.{name}" for name in columns), rows=table, fence=fence)
+            stored += await tx.run(f"{held}{change} FROM held AS r WHERE message.id = r.id", *brought, *changed)
     return stored
 
 

@@ -45,8 +45,7 @@ _RACES_MAX: Final = 3
 _READ: Final = "REPEATABLE READ READ ONLY"
 _SETTINGS: Final = {
     "application_name": "mailing-engine",
-    # All our times and texts are our own; plans are stable, and a generic plan is never worse here.
-    "jit": "off",
+    "jit": "off",  # no question of ours runs for so long that compiling it would pay
 }
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from tortoise import Model, fields
+from tortoise import fields
+
+from engine.store.table import Table
 
 
-class Report(Model):
+class Report(Table):
     """That the report of a day is mailed, or is to be."""
 
     day = fields.IntField(primary_key=True, generated=False)

@@ -69,6 +69,11 @@ class ReportVerbs(Verbs):
         sql = "SELECT 1 FROM report WHERE day = ? AND (sent_us IS NOT NULL OR due_us > ?)"
         return bool(await tx.value(f"SELECT NOT EXISTS ({sql}) AND {NOT_HELD}", _number(day), now_us))
 
+    @read(Lane.API)
+    async def has_reported(self, tx: Tx) -> bool:
+        """Whether the report of any day was mailed, or tried."""
+        return bool(await tx.value("SELECT EXISTS (SELECT 1 FROM report)"))
+
     @transaction(Lane.API)
     async def claim_report(self, tx: Tx, day: date, now_us: int, until_us: int) -> Claimed | None:
         """Take the report of that date, to mail it before ``until_us``; ``None``: it is mailed, or not due again yet,

@@ -73,12 +73,12 @@ class SqliteDatabase(Database):
             why = error.strerror if isinstance(error, OSError) else error
             raise DatabaseUnavailable(f"can't open the database {path}: {why}") from None
 
-    async def look_up(self, work: Work[T]) -> T:
+    async def look_up(self, work: Work[T], lane: Lane = Lane.API) -> T:
         """See ``Database``. On the event loop itself: docs/decisions/look-ups.md."""
         began = time.monotonic()
         is_gone = self._watch is not None and self._watch.gone
         if self._near is None or self._closed or is_gone or began < self._near_again_seconds:
-            return await self.read(work)
+            return await self.read(work, lane)
         try:
             # One statement is a transaction by itself; and it can't be cut in half, since it does not suspend.
             return drive(work(SqliteTx(self._near.connection, self._client)))
@@ -88,7 +88,7 @@ class SqliteDatabase(Database):
             ended = time.monotonic()
             if ended - began > _SLOW_SECONDS:
                 self._near_again_seconds = ended + _REST_SECONDS
-        return await self.read(work)
+        return await self.read(work, lane)
 
     async def _transaction(self, work: Work[T], lane: Lane) -> T:
         until_seconds = self._writing.until_seconds()

@@ -39,6 +39,7 @@ from engine.store.reporting import ReportVerbs
 from engine.store.requests import RequestVerbs
 from engine.store.samples import SampleVerbs
 from engine.store.suppressions import SuppressionVerbs
+from engine.store.totp import TotpVerbs
 from engine.store.transitions import TransitionVerbs
 from engine.store.trials import TrialVerbs
 from engine.store.webhooks import WebhookVerbs
@@ -72,6 +73,7 @@ class Store(
     AuditVerbs,
     AccountVerbs,
     OidcVerbs,
+    TotpVerbs,
     TokenVerbs,
     RequestVerbs,
     EventVerbs,

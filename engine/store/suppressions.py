@@ -198,7 +198,7 @@ class SuppressionVerbs(Verbs):
         rows = await tx.table(SUPPRESSION.sql, sql, *args, *ahead.args)
         return trimmed(page, [SUPPRESSION.read(row) for row in rows])
 
-    @look_up()
+    @look_up(Lane.API)
     async def listed(self, tx: Tx, phone_numbers: Collection[int]) -> set[int]:
         """Those of these numbers, a few, that are on the list."""
         return await listed_numbers(tx, phone_numbers)

@@ -109,9 +109,9 @@ def read(lane: Lane) -> Decorator:
     return _verb(lambda store, work: store._db.read(work, lane))
 
 
-def look_up() -> Decorator:
+def look_up(lane: Lane) -> Decorator:
     """The body is one statement that finds a few rows by their key: see ``Database.look_up``."""
-    return _verb(lambda store, work: store._db.look_up(work))
+    return _verb(lambda store, work: store._db.look_up(work, lane))
 
 
 def _verb(run: Callable[[Verbs, Work[Any]], Coroutine[Any, Any, Any]]) -> Decorator:

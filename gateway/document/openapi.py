@@ -84,6 +84,7 @@ def operation(
     errors: Iterable[int] = (),
     idempotent: bool = False,
     also: str | None = None,
+    before_totp_setup: bool = False,
     path: Mapping[str, Json] = MappingProxyType({}),
     again: int | None = None,
 ) -> Callable[[Handler], Handler]:
@@ -104,6 +105,7 @@ def operation(
             422 (idempotent).
         idempotent: the call takes an ``Idempotency-Key``.
         also: a role without a rank that may call it, too.
+        before_totp_setup: who must set up two-step sign-in first may call it, too.
         path: parameters of the path that are no ids, by name, as OpenAPI writes them.
         again: the status of the same answer when there was nothing to make: it was there already.
     """
@@ -138,7 +140,7 @@ def operation(
             described = querystring_schema(_made(query))(described)
         if schema is not None:
             described = response_schema(_made(schema, many), status)(described)
-        declare_role(described, role, also)
+        declare_role(described, role, also, before_totp_setup=before_totp_setup)
         result: Handler = described
         return result
 

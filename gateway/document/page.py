@@ -13,6 +13,8 @@ from gateway.document.fresh import fresh
 
 DOCS_PATH: Final = "/api/v1/docs/"
 DOCUMENT_PATH: Final = f"{DOCS_PATH}swagger.json"
+LEADING_THERE: Final = (DOCS_PATH.rstrip("/"), "/docs/", "/docs")
+"""Addresses of the page that people try, or were given."""
 
 _STATIC: Final = Path(__file__).parent / "static" / "swagger-ui"
 _FILES: Final = {
@@ -53,7 +55,7 @@ _PAGE: Final = """\
 
 
 def routes(document: bytes) -> list[web.RouteDef]:
-    """The page, its files, the document, and a redirect from the path without the slash; all without a token.
+    """The page, its files, the document, and redirects from other addresses; all without a token.
 
     Args:
         document: in JSON; see ``fresh``.
@@ -69,7 +71,7 @@ def routes(document: bytes) -> list[web.RouteDef]:
     async def to_page(_: web.Request) -> web.Response:
         return web.Response(status=308, headers={"Location": DOCS_PATH})
 
-    found = [(DOCS_PATH.rstrip("/"), to_page), (DOCS_PATH, page), (DOCUMENT_PATH, swagger_json)]
+    found = [*((path, to_page) for path in LEADING_THERE), (DOCS_PATH, page), (DOCUMENT_PATH, swagger_json)]
     files = [(DOCS_PATH + name, _file(name, kind)) for name, kind in _FILES.items()]
     return [web.get(path, handler, allow_head=False) for path, handler in [*found, *files]]
 

@@ -12,7 +12,7 @@ import hashlib
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
-from typing import Final, Generic, Literal, TypeVar
+from typing import Final, Generic, Literal, NamedTuple, TypeVar
 
 from aiohttp import web
 from grpc import StatusCode, aio
@@ -45,13 +45,17 @@ CALLER: Final = web.RequestKey("CALLER", Identity)
 
 _DECLARED: Final = "__least_role__"
 _ALSO: Final = "__also_role__"
+_BEFORE_TOTP_SETUP: Final = "__before_totp_setup__"
 
 
-def declare_role(handler: object, role: Role | None, also: str | None = None) -> None:
-    """Say which role a handler needs at least (``None``: no token is needed), and which one without a rank may call it
-    too."""
+def declare_role(
+    handler: object, role: Role | None, also: str | None = None, *, before_totp_setup: bool = False
+) -> None:
+    """Say which role a handler needs at least (``None``: no token is needed), which one without a rank may call it too,
+    and whether people may who must set up two-step sign-in first."""
     setattr(handler, _DECLARED, role)
     setattr(handler, _ALSO, also)
+    setattr(handler, _BEFORE_TOTP_SETUP, before_totp_setup)
 
 
 def declared_role(handler: object) -> Role | None:
@@ -67,9 +71,24 @@ def declared_role(handler: object) -> Role | None:
     return role
 
 
-def also_declared(handler: object) -> str | None:
-    """The role without a rank that may call a handler too; ``None``: there is none."""
-    return getattr(handler, _ALSO, None)
+class Whom(NamedTuple):
+    """Whose body is read."""
+
+    role: Role = "viewer"
+    """This one, or a higher one."""
+    also: str | None = None
+    """A role without a rank that may send one too."""
+    before_totp_setup: bool = False
+    """Also people who must set up two-step sign-in first."""
+
+
+def whom_to_admit(handler: object) -> Whom:
+    """Who may send a body to a handler; those whom the engine knows, where it has declared nobody."""
+    try:
+        role = declared_role(handler)
+    except LookupError:
+        role = None
+    return Whom(role or "viewer", getattr(handler, _ALSO, None), getattr(handler, _BEFORE_TOTP_SETUP, False))
 
 
 def open_to_all(request: web.Request) -> None:
@@ -91,18 +110,22 @@ class Admission:
         self._strangers: _Recent[None] = _Recent(_STRANGERS_MAX, clock)
         self._asked: dict[bytes, _Question] = {}
 
-    async def admit(self, request: web.Request, role: Role, also: str | None = None) -> Identity:
-        """Return who calls, whose body may be read from now on. ``also``: a role without a rank that may, too.
+    async def admit(self, request: web.Request, whom: Whom) -> Identity:
+        """Return who calls, whose body may be read from now on.
 
         Raises:
-            Problem: 401, nobody known; 403, the role is too low; 422 or 504, by ``X-Request-Timeout``.
+            Problem: 401, nobody known; 403, the role is too low, or two-step sign-in must be set up first; 422 or 504,
+                by ``X-Request-Timeout``.
             AioRpcError: the engine does not answer.
         """
         identity = await self._who(request)
         word = ROLES.get(identity.role) or "unknown"
+        role, also, before_totp_setup = whom
         if word != also and _RANKS.get(word, 0) < _RANKS[role]:
             required = role if also is None else f"{also} or {role}"
             raise Problem(403, ErrorCode.PERMISSION_DENIED.format(required=required, name=identity.name, role=word))
+        if identity.totp_setup_required and not before_totp_setup:
+            raise Problem(403, ErrorCode.TOTP_SETUP_REQUIRED.format())
         request[CALLER] = identity
         open_to_all(request)
         return identity
@@ -141,7 +164,8 @@ class Admission:
                 raise
             self._strangers.keep(key, None)
             raise _unauthenticated() from None
-        self._known.keep(key, identity)
+        if not identity.totp_setup_required:  # it may be done in a moment
+            self._known.keep(key, identity)
         return identity
 
 

@@ -16,9 +16,9 @@ from common.error_codes import ErrorCode, Fault
 from gateway.http.keys import SETTINGS
 from gateway.http.problems import BadField, Problem, invalid
 from gateway.http.streaming import body_chunks
-from gateway.shapes.fields import ERRORS_MAX, PAGE_SIZE_DEFAULT
+from gateway.shapes.fields import ERRORS_MAX, PAGE_SIZE_DEFAULT, Input
 
-__all__ = ["SIGN_IN_BYTES_MAX", "Check", "load", "pointers", "read_body", "read_json", "read_query"]
+__all__ = ["SIGN_IN_BYTES_MAX", "Check", "load", "pointers", "read_body", "read_json", "read_nothing", "read_query"]
 
 Check = Callable[[Json], Awaitable[object]]
 """Asks the engine about those keys that the schema has let through, changing nothing (``validate_only``)."""
@@ -43,6 +43,13 @@ async def read_body(
 ) -> Json:
     """The JSON object of the body; see ``load``. Raises Problem: 400, 408, 413 or 415 besides."""
     return await load(schema, await read_json(request, bytes_max), check)
+
+
+async def read_nothing(request: web.Request) -> None:
+    """Of a route that asks for nothing more than its path says: no body, or an object without keys. What else somebody
+    says there would be lost unseen. Raises Problem: 400, 408, 413, 415 or 422."""
+    if request.can_read_body:
+        await read_body(request, Input)
 
 
 async def load(schema: type[Schema], data: Any, check: Check | None = None) -> Json:

@@ -17,7 +17,7 @@ from common.hosts import HostGuard
 from common.line_limit import LineLimit
 from common.logs import get_logger
 from common.networks import network_of
-from gateway.http.admission import CALLER, also_declared, declared_role, open_to_all, secret_of
+from gateway.http.admission import CALLER, declared_role, open_to_all, secret_of, whom_to_admit
 from gateway.http.caller import address_of, is_https
 from gateway.http.engine_client import KNOWN
 from gateway.http.keys import ADMISSION, METRICS, SETTINGS, STRANGERS
@@ -147,14 +147,15 @@ async def admit(request: web.Request, handler: Handler) -> web.StreamResponse:
     """
     if request.query_string.count("&") >= _PARAMETERS_MAX:
         raise Problem(422, ErrorCode.TOO_MANY_PARAMETERS.format(max=_PARAMETERS_MAX))
+    called = request.match_info.handler
     try:
-        role = declared_role(request.match_info.handler)
+        role = declared_role(called)
     except LookupError:
         return await handler(request)
     if role is None:
         open_to_all(request)
     elif request.body_exists:
-        await request.app[ADMISSION].admit(request, role, also_declared(request.match_info.handler))
+        await request.app[ADMISSION].admit(request, whom_to_admit(called))
     else:
         secret_of(request)
     return await handler(request)

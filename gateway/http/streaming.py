@@ -8,7 +8,7 @@ from typing import Final
 from aiohttp import HttpVersion11, web
 
 from common.error_codes import ErrorCode
-from gateway.http.admission import is_admitted
+from gateway.http.admission import is_admitted, whom_to_admit
 from gateway.http.inflate import ENCODINGS, inflated
 from gateway.http.keys import ADMISSION
 from gateway.http.problems import Problem
@@ -44,8 +44,8 @@ async def _let_continue(request: web.Request) -> None:
 async def body_chunks(request: web.Request, limit_bytes: int, *, compressed: bool = False) -> Chunks:
     """The body in the pieces in which it comes; the next one is read only when it is asked for.
 
-    All bodies are read here, and none before it is known who calls (``gateway.http.admission``): a route that has
-    not asked by itself is for those whom the engine knows.
+    All bodies are read here, and none before it is known who calls (``gateway.http.admission``): an
+    empty one too is looked at only for whoever may send it.
 
     Args:
         limit_bytes: how large it may be, inflated; 0: as large as it likes.
@@ -57,7 +57,7 @@ async def body_chunks(request: web.Request, limit_bytes: int, *, compressed: boo
         RequestPayloadError: it is cut off.
     """
     if not is_admitted(request):
-        await request.config_dict[ADMISSION].admit(request, "viewer")
+        await request.config_dict[ADMISSION].admit(request, whom_to_admit(request.match_info.handler))
     encoding = _encoding_of(request, ENCODINGS if compressed else frozenset())
     if 0 < limit_bytes < (request.content_length or 0):
         raise _too_large(limit_bytes)

@@ -12,6 +12,7 @@ from prometheus_client.exposition import choose_encoder
 from common.contract.values import Json
 from common.error_codes import ErrorCode
 from gateway.document.openapi import Body, operation
+from gateway.http.admission import Whom
 from gateway.http.keys import ADMISSION, ENGINE, METRICS
 from gateway.http.problems import RETRY_SECONDS, Problem
 from gateway.routes.common import json_answer
@@ -67,7 +68,7 @@ def routes() -> Sequence[web.RouteDef]:
         contents={"text/plain": Body(_TEXT, _METRIC), "application/openmetrics-text": Body(_TEXT, f"{_METRIC}# EOF\n")},
     )
     async def page(request: web.Request) -> web.Response:
-        await request.app[ADMISSION].admit(request, "viewer")
+        await request.app[ADMISSION].admit(request, Whom())
         encode, content_type = choose_encoder(request.headers.get("Accept", ""))
         return web.Response(body=encode(request.app[METRICS].registry), headers={"Content-Type": content_type})
 

@@ -30,7 +30,7 @@ from gateway.tables.columns import MAP_ENTRIES_MAX, Plan, plan_of
 from gateway.tables.csv_rows import Format, RowError, RowReader, UnreadableInput
 from gateway.tables.encodings import encoding_of
 from gateway.tables.import_stream import (
-    ZONE_COUNTS,
+    CHECK_COUNTS,
     BrokenOff,
     ImportCall,
     ImportOptions,
@@ -82,6 +82,12 @@ _ZONES: Final = (
 )
 
 
+_ZONE: Final = (
+    "The time zone of each row that names none, as if a column had it: `Asia/Omsk`, `МСК+3`. With "
+    "`time_zone_by_number` only of those whose number's code tells none."
+)
+
+
 class ImportQuery(Input):
     """How an import is to be taken."""
 
@@ -91,6 +97,7 @@ class ImportQuery(Input):
     validate_only = QueryFlag(metadata={"description": _CHECK, "default": False})
     skip_open_mailings = QueryFlag(metadata={"description": _SKIP, "default": False})
     time_zone_by_number = QueryFlag(metadata={"description": _ZONES, "default": False})
+    time_zone = Text(metadata={"description": _ZONE})
 
 
 def routes() -> list[web.RouteDef]:
@@ -121,7 +128,7 @@ def routes() -> list[web.RouteDef]:
         if media_type is None:
             raise Problem(406, ErrorCode.NOT_ACCEPTABLE.format(choices=f"{_JSON} or {_CSV_TYPE}"))
         chunks = body_of(request, reader, compressed=True)
-        options = ImportOptions(*(asked.get(name, False) for name in ImportOptions._fields))
+        options = ImportOptions(**{name: asked[name] for name in ImportOptions._fields if name in asked})
         if media_type == _CSV_TYPE:
             return await _rejected_rows(request, chunks, reader, options)
         result = await run_import(request, request.app[ENGINE], chunks, reader, key, options=options)
@@ -255,9 +262,9 @@ def reader_of(request: web.Request, plan: Plan) -> RowReader:
 def result_json(result: ImportResult, options: ImportOptions = ImportOptions()) -> Json:  # noqa: B008 - immutable
     """What an import did, or would do."""
     reach = [{"mailing_id": mailing_id, "client_count": number} for mailing_id, number in result.open_mailings]
-    zones = {name: getattr(result, name) for name in ZONE_COUNTS}
+    more = {name: getattr(result, name) for name in CHECK_COUNTS}
     return {
-        **({"open_mailings": reach, **zones} if options.validate_only else {}),
+        **({"open_mailings": reach, **more} if options.validate_only else {}),
         **{name: getattr(result, name) for name in COUNTS},
         "errors": [{"line": each.line, "field": each.field, **fault_json(each.message)} for each in result.errors],
     }

@@ -33,13 +33,15 @@ from common.contract.services import SERVICES
 from common.contract.values import Json
 from gateway.document.openapi import Handler, operation
 from gateway.http.admission import Role
-from gateway.http.body import read_json, read_query
+from gateway.http.body import read_json, read_nothing, read_query
 from gateway.http.engine_client import EngineClient
 from gateway.http.keys import ENGINE
 from gateway.routes.common import ID, checked, id_in_path, idempotency_key, json_answer, no_content
 from gateway.shapes import Use, body_of, query_of, schema_of
 
 NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
+_OF_NOTHING: Final = (400, 413, 415, 422)
+"""Errors of a body that says something where nothing is asked for."""
 
 
 def routes_of(service: str, without: Collection[str] = ()) -> list[web.RouteDef]:
@@ -87,10 +89,11 @@ def described(binding: Binding, **more: Any) -> Callable[[Handler], Handler]:
         "role": cast("Role | None", binding.role),
         "response": (_status(binding), _answer_schema(binding)),
         "many": bool(binding.answer),
-        "errors": rest.errors,
+        "errors": [*rest.errors, *(_OF_NOTHING if _asks_nothing(binding) else ())],
         "idempotent": "request_id" in method.input_type.fields_by_name,
         "query": query if query._declared_fields or not binding.body else None,
         "also": binding.also,
+        "before_totp_setup": binding.before_totp_setup,
         "path": {
             field.name: {"schema": {"type": "string"}, "description": words_of(field.full_name)}
             for field in _texts_in_path(binding)
@@ -102,6 +105,11 @@ def described(binding: Binding, **more: Any) -> Callable[[Handler], Handler]:
             "body_example": orjson.loads(rest.example) if rest.example else None,
         }
     return operation(**arguments | more)
+
+
+def _asks_nothing(binding: Binding) -> bool:
+    """Whether it may have a body, as each POST, and has nothing to say in it."""
+    return binding.verb == "post" and not binding.body
 
 
 def id_of(binding: Binding) -> str:
@@ -141,6 +149,7 @@ def _handler(binding: Binding) -> Callable[[web.Request], Any]:
     has_key = "request_id" in method.input_type.fields_by_name
     read, answer = reader_of(method.input_type), _answering(binding)
     texts = {field.name for field in _texts_in_path(binding)}
+    asks_nothing = _asks_nothing(binding)
 
     async def handle(request: web.Request) -> web.Response:
         said = read_query(request, query)
@@ -152,6 +161,8 @@ def _handler(binding: Binding) -> Callable[[web.Request], Any]:
         if binding.body:
             asked = await checked_request(request, engine, binding, await read_json(request), said)
         else:
+            if asks_nothing:
+                await read_nothing(request)
             asked = read(said)
         return answer(await engine.call(request, engine.method(service, name), asked))
 

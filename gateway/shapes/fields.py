@@ -106,6 +106,17 @@ class Real(fields.Float):
         return float(value)
 
 
+class Flag(fields.Boolean):
+    """JSON's true or false; the text "no" is neither."""
+
+    default_error_messages = {**_MESSAGES, "invalid": ErrorCode.NOT_BOOLEAN}  # noqa: RUF012 - marshmallow's
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> bool:
+        if not isinstance(value, bool):
+            raise self.make_error("invalid", input=value)
+        return value
+
+
 class QueryWhole(fields.Integer):
     """A whole number in a query, where all is text: digits only."""
 

@@ -30,6 +30,7 @@ from gateway.shapes.fields import (
     PAGE_SIZE_DEFAULT,
     Anything,
     Bounds,
+    Flag,
     Input,
     Keyed,
     Lengths,
@@ -140,13 +141,13 @@ def query_of(binding: Binding) -> type[Input]:
 
 
 def _field(field: Field, use: Use) -> fields.Field[Any]:
+    if use.is_input and field.is_output_only:
+        return _ignored(field)
     options: dict[str, Any] = {"required": field.is_required if use.is_input else True}
     if use is Use.PATCH:
         options["required"] = False
     if field.is_nullable or (use is Use.PATCH and field.kind is Kind.STRUCT):
         options["allow_none"] = True
-    if use.is_input and field.is_output_only:
-        return _value(field, Use.SHOWN, {"description": "Ignored."}, {}, is_ignored=True)
     metadata = {"description": words_of(field.full_name)}
     if field.is_map:
         inner = _value(field, use, metadata, {}, is_ignored=True)
@@ -160,6 +161,15 @@ def _field(field: Field, use: Use) -> fields.Field[Any]:
     return _value(field, use, metadata, options)
 
 
+def _ignored(field: Field) -> fields.Field[Any]:
+    """What only the engine writes: whatever an answer can have there is taken, null and lists too."""
+    metadata = {"description": "Ignored."}
+    options: dict[str, Any] = {"allow_none": True} if field.is_nullable else {}
+    if field.is_list:
+        return ListOf(_value(field, Use.SHOWN, {}, {}, is_ignored=True), metadata=metadata, **options)
+    return _value(field, Use.SHOWN, metadata, options, is_ignored=True)
+
+
 def _value(
     field: Field, use: Use, metadata: Mapping[str, Any], options: Mapping[str, Any], *, is_ignored: bool = False
 ) -> fields.Field[Any]:
@@ -168,7 +178,7 @@ def _value(
         inner = use if use.is_input else Use.SHOWN
         said = {} if is_ignored else _example(field, use)
         return Nested(schema_of(field.message, inner), metadata={**metadata, **said}, **options)
-    kind, more = _CLASSES[field.kind], dict(metadata)
+    kind, more = CLASSES[field.kind], dict(metadata)
     if not is_ignored:
         more |= _example(field, use)
     validators: list[Validator] = []
@@ -189,16 +199,17 @@ def _value(
     return made
 
 
-_CLASSES: Final[Mapping[Kind, Any]] = {
+CLASSES: Final[Mapping[Kind, Any]] = {
     Kind.TEXT: Text,
     Kind.WORD: Text,
     Kind.TIME: Moment,
     Kind.WHOLE: Whole,
     Kind.REAL: Real,
-    Kind.FLAG: fields.Boolean,
+    Kind.FLAG: Flag,
     Kind.STRUCT: ObjectOf,
     Kind.VALUE: Anything,
 }
+"""The field of each kind of value that a body has."""
 
 
 def _fault(rules: Rules) -> Fault:

@@ -186,6 +186,14 @@ def known_fields(headers: Sequence[str], plan: Plan) -> list[str | None]:
     return fields
 
 
+def is_named_surely(field: str, headers: Sequence[str], plan: Plan) -> bool:
+    """Whether some column is this field by what is said of it or by a name that stands for it, no mere guess."""
+    names = map(folded, headers)
+    return any(
+        field in (plan.said.get(name), _exact(name, plan.fields), _FIELD_OF.get(name, ("",))[0]) for name in names
+    )
+
+
 def is_reason(header: str) -> bool:
     """Whether a column says why its row was rejected before."""
     return folded(header) in _REASONS

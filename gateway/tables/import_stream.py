@@ -53,8 +53,8 @@ class RowKind(NamedTuple):
     """Makes the row that the engine takes."""
 
 
-ZONE_COUNTS: Final = ("without_time_zone", "zone_told_by_number")
-"""What is counted besides what becomes of rows."""
+CHECK_COUNTS: Final = ("without_time_zone", "zone_told_by_number", "client_count")
+"""What a check counts besides what becomes of rows."""
 
 
 class BrokenOff(Exception):
@@ -75,8 +75,9 @@ class ImportResult:
     open_mailings: tuple[tuple[int, int], ...] = ()
     """With ``validate_only``: ids of open mailings that would take clients, and how many."""
     without_time_zone: int = 0
-    """See ``ImportClientsResponse``, as of ``zone_told_by_number``."""
+    """See ``ImportClientsResponse``, as of those that follow."""
     zone_told_by_number: int = 0
+    client_count: int = 0
 
 
 class ImportOptions(NamedTuple):
@@ -85,6 +86,7 @@ class ImportOptions(NamedTuple):
     validate_only: bool = False
     skip_open_mailings: bool = False
     time_zone_by_number: bool = False
+    time_zone: str = ""
 
 
 @dataclass(slots=True)
@@ -147,8 +149,8 @@ async def import_rows(
     updated = getattr(answer, "updated", 0)  # an entry of the stop list stays as it was
     reach = tuple((each.mailing_id, each.client_count) for each in getattr(answer, "open_mailings", ()))
     bad = answer.rejected + rejected.count
-    zones = (getattr(answer, name, 0) for name in ZONE_COUNTS)
-    return ImportResult(answer.created, updated, answer.unchanged, bad, errors, reach, *zones)
+    more = (getattr(answer, name, 0) for name in CHECK_COUNTS)
+    return ImportResult(answer.created, updated, answer.unchanged, bad, errors, reach, *more)
 
 
 async def import_telling_all(

@@ -4,8 +4,9 @@ This runs as a process of its own (``gateway.tables.workbook``). A workbook is a
 may unfold to gigabytes, or keep a reader busy for hours. So the memory and the time that reading takes are this
 process's, the system bounds them, and it knows no secret. It imports nothing of ours: its arguments are all it needs.
 
-Lines out: ``{"sheet": NAME}``, then ``[row number, [cells]]`` for each row that is not empty, or ``[row number, null]``
-for one that is too long; or ``{"problem": WORD}`` alone.
+Lines out: ``{"sheet": NAME}``, then ``[row number, [cells], [merged]]`` for each row that is not empty, or
+``[row number, null, []]`` for one that is too long; or ``{"problem": WORD}`` alone. ``merged`` has
+``[place, row number, text]`` of each empty cell that is merged with one above, which alone has the value of both.
 """
 
 from __future__ import annotations
@@ -13,8 +14,8 @@ from __future__ import annotations
 import datetime
 import resource
 import sys
-from collections.abc import Iterator
-from typing import Any, BinaryIO
+from collections.abc import Iterator, Sequence
+from typing import Any, BinaryIO, NamedTuple
 
 import orjson
 from python_calamine import CalamineError, CalamineSheet, CalamineWorkbook, PasswordError, SheetTypeEnum
@@ -22,6 +23,22 @@ from python_calamine import CalamineError, CalamineSheet, CalamineWorkbook, Pass
 _MIDNIGHT = datetime.time()
 _EXACT_BELOW = 10**15
 """Excel keeps 15 digits of a number."""
+
+
+class _Above(NamedTuple):
+    """The cell that others below it are merged with."""
+
+    last: int
+    """The number of the last row that is merged with it."""
+    number: int
+    """Its row."""
+    text: str
+
+
+class _Row(NamedTuple):
+    number: int
+    cells: Sequence[str] | None
+    merged: Sequence[tuple[int, int, str]] = ()
 
 
 def main(argv: list[str]) -> int:
@@ -57,14 +74,38 @@ def lines_of(file: BinaryIO, line_bytes_max: int) -> Iterator[bytes]:
     yield _line({"problem": "empty"})
 
 
-def _rows(sheet: CalamineSheet) -> Iterator[tuple[int, list[str]]]:
-    """Numbers and cells of the rows that have any; rows above the first one count, columns before the first do not."""
+def _rows(sheet: CalamineSheet) -> Iterator[_Row]:
+    """The rows that have cells; rows above the first one count, columns before the first do not."""
+    merges, above = _merges(sheet), dict[int, _Above]()
     for number, values in enumerate(sheet.iter_rows(), 1):
         cells = [text_of(value) for value in values]
+        merged = _merged(above, number, cells) if above else []
+        for place, last in merges.pop(number, ()):
+            above[place] = _Above(last, number, cells[place])
         while cells and not cells[-1]:
             cells.pop()
         if cells:
-            yield number, cells
+            yield _Row(number, cells, merged)
+
+
+def _merges(sheet: CalamineSheet) -> dict[int, list[tuple[int, int]]]:
+    """By the number of a row the places of its cells with which cells below are merged, and the last row of each.
+
+    Of cells that are merged with one beside them nothing is said: a title stands so above several columns.
+    """
+    found: dict[int, list[tuple[int, int]]] = {}
+    for (top, left), (bottom, _) in sheet.merged_cell_ranges or ():
+        place = left - (sheet.start or (0, 0))[1]
+        if bottom > top and 0 <= place < sheet.width:
+            found.setdefault(top + 1, []).append((place, bottom + 1))
+    return found
+
+
+def _merged(above: dict[int, _Above], number: int, cells: Sequence[str]) -> list[tuple[int, int, str]]:
+    """What the empty cells of a row are merged with; what ends above it is forgotten."""
+    for place in [place for place, each in above.items() if each.last < number]:
+        del above[place]
+    return [(place, each.number, each.text) for place, each in above.items() if each.text and not cells[place]]
 
 
 def text_of(value: Any) -> str:
@@ -86,9 +127,9 @@ def text_of(value: Any) -> str:
             return str(value)
 
 
-def _row_line(row: tuple[int, list[str]], bytes_max: int) -> bytes:
-    line = _line(row)
-    return line if len(line) <= bytes_max else _line((row[0], None))
+def _row_line(row: _Row, bytes_max: int) -> bytes:
+    line = _line((*row,))
+    return line if len(line) <= bytes_max else _line((row.number, None, ()))
 
 
 def _line(value: object) -> bytes:

@@ -1,4 +1,5 @@
-"""Rows of a workbook's sheet, as ``gateway.tables.sheet_program`` writes them: JSON lines of their number and cells."""
+"""Rows of a workbook's sheet, as ``gateway.tables.sheet_program`` writes them: JSON lines of their number and cells,
+and of what cells are merged with."""
 
 from __future__ import annotations
 
@@ -9,12 +10,9 @@ import orjson
 
 from common.error_codes import ErrorCode
 from gateway.tables.columns import Column, Plan
-from gateway.tables.table_rows import Item, RowError, Table, fields_named
+from gateway.tables.header import HeaderSearch
+from gateway.tables.table_rows import PHONE, Item, RowError, Table
 from gateway.tables.text_lines import MAX_LINE_BYTES, Line, UnreadableInput
-
-_HEADER_ROWS_MAX: Final = 20
-"""Among so many rows the header is looked for: above it may stand a title, a date, whose list it is."""
-
 
 _PROBLEMS: Final = {
     "locked": ErrorCode.WORKBOOK_LOCKED,
@@ -24,12 +22,17 @@ _PROBLEMS: Final = {
 }
 
 
+Merged = Sequence[tuple[int, int, str]]
+"""Of each cell that is merged with one above: its place, the row above, and what stands there."""
+
+
 class SheetRows:
     """Lines in, rows and errors out."""
 
     def __init__(self, plan: Plan) -> None:
         self._plan = plan
-        self._first: list[tuple[int, list[str]]] = []  # until it is known which one is the header
+        self._search = HeaderSearch(plan)
+        self._first: list[tuple[int, list[str], Merged]] = []  # until it is known which one is the header
         self._table: Table | None = None
         self.sheet = ""
         """The sheet's name."""
@@ -47,14 +50,14 @@ class SheetRows:
                 raise UnreadableInput(_PROBLEMS[told["problem"]].format())
             self.sheet = told["sheet"]
             return
-        number, cells = told
+        number, cells, merged = told
         if cells is None:
             yield RowError(number, "", ErrorCode.ROW_LINE_TOO_LONG.format(max=MAX_LINE_BYTES // 1024))
         elif self._table is not None:
-            yield from self._table.row(number, cells)
+            yield from self._row(self._table, number, cells, merged)
         else:
-            self._first.append((number, cells))
-            if "phone_number" in fields_named(cells, self._plan) or len(self._first) == _HEADER_ROWS_MAX:
+            self._first.append((number, cells, merged))
+            if self._search.add(_filled(cells, merged)):
                 yield from self._begin()
 
     def end(self) -> Iterator[Item]:
@@ -63,17 +66,34 @@ class SheetRows:
             yield from self._begin()
 
     def _begin(self) -> Iterator[Item]:
-        """The row that names the most fields is the header; where none names any, the first that has two cells."""
         if not self._first:
             raise UnreadableInput(ErrorCode.FILE_EMPTY.format())
-        named = [fields_named(cells, self._plan) for _, cells in self._first]
-        best = [
-            ("phone_number" in each, len(each), sum(map(bool, row[1])) > 1)
-            for each, row in zip(named, self._first, strict=True)
-        ]
-        at = best.index(max(best))
-        number, headers = self._first[at]
-        self._table = Table(number, headers, self._plan)
+        at = self._search.best.at
+        number, headers, merged = self._first[at]
+        table = self._table = Table(number, _filled(headers, merged), self._plan)
         rows, self._first = self._first[at + 1 :], []
-        for number, cells in rows:
-            yield from self._table.row(number, cells)
+        for row in rows:
+            yield from self._row(table, *row)
+
+    def _row(self, table: Table, number: int, cells: list[str], merged: Merged) -> Iterator[Item]:
+        """A row. A cell has the value of the one above that it is merged with, as people see it; not so a phone number:
+        whose it is, nobody can tell, and two clients with one number would be one."""
+        if not merged:
+            yield from table.row(number, cells)
+            return
+        for place, above, _ in merged:
+            if place == table.phone_at:
+                fault = ErrorCode.PHONE_MERGED.format(line=above)
+                yield RowError(number, PHONE, fault, _filled(cells, [each for each in merged if each[0] != place]))
+                return
+        yield from table.row(number, _filled(cells, merged))
+
+
+def _filled(cells: list[str], merged: Merged) -> list[str]:
+    """The cells with those that are merged with one above."""
+    if not merged:
+        return cells
+    filled = cells + [""] * (1 + max(place for place, _, _ in merged) - len(cells))
+    for place, _, text in merged:
+        filled[place] = text
+    return filled

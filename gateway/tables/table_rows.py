@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple
 
@@ -14,8 +15,12 @@ from gateway.tables.columns import ATTRIBUTE_PREFIX, IGNORE, Column, Plan, Unkno
 from gateway.tables.row_text import COLUMNS, unguarded
 from gateway.tables.text_lines import UnreadableInput
 
+PHONE: Final = "phone_number"
+"""The column that must be there."""
 _NOT_PLAIN: Final = frozenset("'-0123456789tfTFИЛ")
 """How a cell may begin that is another thing than a text as it stands."""
+_NUMBER: Final = re.compile(r"(?<![0-9])(?:[78]?9[0-9]{9}|[78][0-9]{10})(?![0-9])")
+_BETWEEN_GROUPS: Final = dict.fromkeys(map(ord, " \u00a0().-\u2010\u2011\u2012\u2013\u2014"))
 
 
 class ImportRow(NamedTuple):
@@ -67,8 +72,10 @@ class Table:
             headers.pop()  # Excel likes to leave empty columns at the end
         self.columns = _understood(line, headers, plan)
         fields = [column.field for column in self.columns]
-        if "phone_number" not in fields and plan.unknown is not Unknown.PROPOSE:
-            raise UnreadableInput(ErrorCode.COLUMN_MISSING.format(line=line, name="phone_number"))
+        if PHONE not in fields and plan.unknown is not Unknown.PROPOSE:
+            raise UnreadableInput(ErrorCode.COLUMN_MISSING.format(line=line, name=PHONE))
+        self.phone_at = fields.index(PHONE) if PHONE in fields else None
+        """The place of the phone number."""
         self._at = [fields.index(name) if name in fields else None for name in plan.fields]
         self._numbers_as_text = plan.numbers_as_text
         self._attributes = [
@@ -97,15 +104,21 @@ class Table:
         return cell_value(unguarded(cell), numbers_as_text=self._numbers_as_text, read=self._read)
 
 
+def has_number(cells: Sequence[str]) -> bool:
+    """Whether a phone number is in one of the cells, however it is written."""
+    return any(_NUMBER.search(cell.translate(_BETWEEN_GROUPS)) for cell in cells)
+
+
 def _understood(line: int, headers: Sequence[str], plan: Plan) -> list[Column]:
+    text, names_nothing = shown(", ".join(headers)), not fields_named(headers, plan)
+    no_names = ErrorCode.HEADER_WITHOUT_COLUMNS.format(line=line, columns=", ".join(plan.fields), text=text)
+    if names_nothing and has_number(headers):
+        raise UnreadableInput(no_names)
     try:
         return columns_of(headers, plan, line)
     except Unfit as error:
-        if error.fault.code == ErrorCode.COLUMN_UNKNOWN.name and not fields_named(headers, plan):
-            text = shown(", ".join(headers))
-            fault = ErrorCode.HEADER_WITHOUT_COLUMNS.format(line=line, columns=", ".join(plan.fields), text=text)
-            raise UnreadableInput(fault) from None
-        raise UnreadableInput(error.fault) from None
+        is_unknown = error.fault.code == ErrorCode.COLUMN_UNKNOWN.name
+        raise UnreadableInput(no_names if is_unknown and names_nothing else error.fault) from None
 
 
 def fields_named(headers: Sequence[str], plan: Plan = Plan()) -> set[str]:  # noqa: B008 - immutable

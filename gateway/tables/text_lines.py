@@ -19,6 +19,8 @@ MAX_LINE_BYTES = 64 * 1024
 _TOO_LONG = ErrorCode.ROW_LINE_TOO_LONG.format(max=MAX_LINE_BYTES // 1024)
 
 _UTF16_BOMS = {codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-be"}
+_ORDERS = {"utf-16": ("utf-16-le", "utf-16-be"), "utf-32": ("utf-32-le", "utf-32-be")}
+"""Encodings whose name leaves open in which order their bytes are, and what they are then."""
 
 # First bytes of files that people try to import by mistake, and what to tell them.
 _NOT_TEXT = {
@@ -131,16 +133,16 @@ class LineReader:
             self.encoding = "utf-8"
             return head[len(codecs.BOM_UTF8) :]
         marked = _UTF16_BOMS.get(head[:2])
-        if encoding := marked or _utf16_without_mark(head):
+        if encoding := marked or _order_without_mark(_ORDERS["utf-16"], head):
             self.encoding = encoding
             self._decoder = codecs.getincrementaldecoder(encoding)(errors="replace")
         return head[2:] if marked else head
 
     def _open_named(self, name: str, head: bytes) -> bytes:
+        name = _with_order(name, head)
         if name != "utf-8":
             self._decoder = codecs.getincrementaldecoder(name)(errors="mailing.mark")
-        # UTF-16 takes its mark off by itself; where there is none, it has no bytes.
-        return head if name == "utf-16" else head.removeprefix("\ufeff".encode(name, errors="ignore"))
+        return head.removeprefix("\ufeff".encode(name, errors="ignore"))
 
     def _to_utf8(self, data: bytes, *, final: bool) -> bytes:
         return data if self._decoder is None else self._decoder.decode(data, final).encode(errors="surrogatepass")
@@ -225,12 +227,22 @@ class LineReader:
         return ErrorCode.ROW_ENCODING_UNKNOWN.format()
 
 
-def _utf16_without_mark(head: bytes) -> str | None:
-    """The kind of UTF-16 in which the first bytes are a text of Latin and Russian letters only; in UTF-8 none has a
-    zero byte, which each line end of UTF-16 has."""
+def _with_order(name: str, head: bytes) -> str:
+    """The encoding that was named, with the order of its bytes. A mark says the order, else the text does, else it is
+    that of RFC 2781: the high byte first. (Python's own decoder fails where there is no mark.)"""
+    if name not in _ORDERS:
+        return name
+    orders = _ORDERS[name]
+    marked = (encoding for encoding in orders if head.startswith("\ufeff".encode(encoding)))
+    return next(marked, None) or _order_without_mark(orders, head) or orders[1]
+
+
+def _order_without_mark(orders: tuple[str, ...], head: bytes) -> str | None:
+    """The one of these in which the first bytes are a text of Latin and Russian letters only; in UTF-8 none has a zero
+    byte, which each line end of UTF-16 has."""
     if b"\0" in head:
-        for encoding in _UTF16_BOMS.values():
-            text = head[: len(head) // 2 * 2].decode(encoding, errors="replace")
+        for encoding in orders:
+            text = codecs.getincrementaldecoder(encoding)(errors="replace").decode(head)
             if _LATIN_OR_RUSSIAN.fullmatch(text):
                 return encoding
     return None

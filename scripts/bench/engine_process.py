@@ -32,6 +32,9 @@ FIRST_PHONE: Final = 79000000000
 TEXT: Final = "Hello, this is a text of about fifty characters."
 _PAGE: Final = 2_000
 _START_SECONDS: Final = 30.0
+_NOT_HANDED_ON: Final = ("MAILING_", "FBRQ_", "PYTHONDONTWRITEBYTECODE")
+"""An installed engine has its bytecode: pip compiles what it installs, ``scripts/run`` lets the first start do it. To
+compile everything at each start takes longer than the start."""
 
 
 class Api:
@@ -112,7 +115,7 @@ async def _start(
     log: Path, database: list[str], provider_url: str, flags: tuple[str, ...]
 ) -> asyncio.subprocess.Process:
     listens = ["--grpc-listen", "127.0.0.1:0", "--metrics-listen", "127.0.0.1:0", "--log-format", "json"]
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("MAILING_", "FBRQ_"))}
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(_NOT_HANDED_ON)}
     with log.open("wb") as out:
         return await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "engine", *database, *listens, "--provider-url", provider_url, *flags),

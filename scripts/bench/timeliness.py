@@ -27,7 +27,7 @@ from typing import Final
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # run as a file, from any folder
 sys.path.insert(1, str(Path(__file__).resolve().parents[2] / "proto"))
 
-from mailing.v1 import client_service_pb2
+from mailing.v1 import client_service_pb2, mailing_pb2
 from scripts.bench import results
 from scripts.bench.engine_process import Api, engine
 from scripts.processes import hear_signals
@@ -119,10 +119,11 @@ async def after_start_time(api: Api, seen: Witness, name: str, rounds: int) -> l
 
 
 async def _keep_busy(api: Api, busy: asyncio.Event) -> None:
-    """Something is always being sent to everybody."""
+    """Something is always being sent to everybody: one mailing, and the next one before that is over."""
     while True:
         mailing = await api.register("all")
-        await api.wait(mailing.id, lambda now: now.message_counts.sent > 0)
+        # Else few messages would be left while most are still to come, and more and more mailings be registered.
+        await api.wait(mailing.id, lambda now: now.audience_state == mailing_pb2.AUDIENCE_STATE_READY, 0.05)
         busy.set()
         await api.wait(mailing.id, lambda now: now.message_counts.pending < _LEFT_MIN, 0.5)
 

@@ -6,15 +6,19 @@ import asyncio
 import io
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
+from pyotp import HOTP
 
 from common import logs, process
-from engine.__main__ import main
 from engine.access.passwords import Passwords
-from engine.access.secrets import digest
+from engine.access.secrets import digest, new_totp_secret
 from engine.domain.access import Role
+from engine.domain.totp import STEP_US
+from engine.program import main
 from engine.store import Store
+from engine.store.access_rows import Shown
 from engine.store.rows import Actor
 from tests.hostile import ACTING, BROKEN, HIDING, MARKUP, raw
 
@@ -153,6 +157,36 @@ def test_what_is_said_about_an_argument_is_one_line_of_text(
             code = int(error.code or 0)
         out, err = capfd.readouterr()
         assert (code in (1, 2), out, raw(err), err.count("\n")) == (True, "", set(), 1)
+
+
+async def with_second_step(url: str) -> None:
+    store = await Store.open(url)
+    asked: dict[str, Any] = {"by": Actor("test"), "now_us": STEP_US}
+    secret = new_totp_secret()
+    await store.begin_totp(1, secret, shown=None, **asked)
+    shown = Shown(code=HOTP(secret).at(1))
+    await store.confirm_totp(1, shown=shown, recovery_hashes=[], keep_session_id=0, **asked)
+    await store.close()
+
+
+async def since_when(url: str) -> int | None:
+    store = await Store.open(url)
+    found = await store.totp_of(1)
+    await store.close()
+    return found.enable_us
+
+
+def test_whoever_has_the_machine_lets_the_last_admin_in_again(
+    url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert call(monkeypatch, "account", "create", "anna", "--role", "admin") == 0
+    asyncio.run(with_second_step(url))
+    assert asyncio.run(since_when(url)) == STEP_US
+    capsys.readouterr()
+    assert call(monkeypatch, "account", "reset-totp", "ANNA") == 0
+    assert capsys.readouterr().out.startswith("A password is enough for the account anna again")
+    assert asyncio.run(since_when(url)) is None
+    assert call(monkeypatch, "account", "reset-totp", "nobody") == 1
 
 
 def test_what_is_no_text_is_one_line_that_names_it(

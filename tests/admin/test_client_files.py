@@ -151,21 +151,24 @@ async def test_columns_are_told_from_their_names_and_shown_with_their_first_valu
         ["import_error", "Мобильный", "Телефон", "Группа", "Город", "Любимый цвет", "id"],
         ["", "79160000001", "", "vip", "Омск", "синий", "1"],
         ["x", "79160000002", "", "vip", "Ош", "", "2"],
+        ["", "79160000003", "", "vip", "Тула", "", "3", "of no column"],
     ]
     text = "\n".join(";".join(row) for row in rows).encode()
     file, type = (text, CSV) if kind == "csv" else (workbook(("Лист1", rows)), WORKBOOK_TYPE)
     told = (await preview(panel, file, kind=type)).json
     assert told["sheet"] == (None if kind == "csv" else "Лист1")
-    assert (told["format"], told["is_whole"], told["estimated_rows"]) == (kind, True, 2)
+    assert (told["format"], told["is_whole"], told["estimated_rows"]) == (kind, True, 3)
     assert [(each["header"], each["field"], each["values"]) for each in told["columns"]] == [
-        ("Мобильный", "phone_number", ["79160000001", "79160000002"]),
+        ("Мобильный", "phone_number", ["79160000001", "79160000002", "79160000003"]),
         ("Телефон", "attributes.telefon", []),
         ("Группа", "tag", ["vip"]),
-        ("Город", "attributes.city", ["Омск", "Ош"]),
+        ("Город", "attributes.city", ["Омск", "Ош", "Тула"]),
         ("Любимый цвет", "attributes.lyubimyy_tsvet", ["синий"]),
-        ("id", "attributes.id_2", ["1", "2"]),
+        ("id", "attributes.id_2", ["1", "2", "3"]),
     ]
-    assert [row["outcome"] for row in told["rows"]] == ["created", "created"]
+    assert [row["outcome"] for row in told["rows"]] == ["created", "created", "bad"]
+    bad = told["rows"][2]["values"]  # people see whose row it is that can't be read
+    assert (bad["phone_number"], bad["attributes"]["city"]) == ("79160000003", "Тула")
 
 
 async def test_a_table_without_numbers_is_shown_so_that_somebody_says_where_they_are(panel: Panel) -> None:

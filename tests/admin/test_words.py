@@ -20,7 +20,7 @@ PLACEHOLDER = re.compile(r"%\{(\w+)\}")
 LETTERS = re.compile(r"[A-Za-z]{2,}")
 # What stays as it is in Russian: names of things that have no other, and examples.
 LATIN = re.compile(
-    r"(?<![A-Za-z])(API|HTTP|CSV|xlsx|attributes|ignore|UTF|JSON|NDJSON|Windows|Excel|PDF|zip|gzip|SMS|UCS|GSM|CRM|ID|IP|TLS|Europe/Moscow|"
+    r"(?<![A-Za-z])(API|HTTP|CSV|xlsx|attributes|ignore|UTF|JSON|NDJSON|Windows|Excel|PDF|zip|gzip|SMS|UCS|GSM|CRM|ID|IP|TLS|QR|Europe/Moscow|"
     r"UTC|BCP|ru|pt-BR|language|phone_number|phone_code|time_zone|tag|FBRQ_TOKEN|MAILING_WEBHOOK_PRIVATE|https|"
     r"PostgreSQL|python -m engine backup|"
     r"Mailing Service)(?![A-Za-z])"

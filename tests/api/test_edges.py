@@ -17,6 +17,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2
 from structlog.testing import capture_logs
 
+from common.contract.services import SERVICES
 from common.line_limit import LineLimit
 from engine.access.authority import Authority
 from engine.api import server as server_module
@@ -180,8 +181,9 @@ async def test_all_methods_of_health_and_reflection_are_in_the_table_above() -> 
 async def test_health_lists_what_can_be_asked_for(api: Api) -> None:
     stub: Any = health_pb2_grpc.HealthStub(api.plain_channel)
     listed = await stub.List(health_pb2.HealthListRequest())  # type: ignore[attr-defined]
+    names = ("", "provider", "delivery", *(service.full_name for service in SERVICES.values()))
     assert {name: each.status for name, each in listed.statuses.items()} == dict.fromkeys(
-        ("", "provider", "delivery"), health_pb2.HealthCheckResponse.SERVING
+        names, health_pb2.HealthCheckResponse.SERVING
     )
 
 

@@ -135,19 +135,27 @@ async def test_what_was_sent_in_one_zone_is_not_waited_for(api: Api) -> None:
     assert found.estimated_completion_time.ToMicroseconds() == START_US + 2 * HOUR_US + SECOND_US // 10
 
 
-async def test_other_mailings_take_their_share(api: Api) -> None:
+async def test_other_mailings_take_their_share_from_the_moment_of_their_registration(api: Api) -> None:
     await api.add_clients(100)
     wanted = api.a_mailing()
     alone = await preview(api, wanted)
     assert alone.forecast.completion_time.ToMicroseconds() == api.clock.us + SECOND_US
     other = await api.add_mailing()
-    api.clock.pass_seconds(2)
     shared = await preview(api, wanted)
     assert shared.forecast.completion_time.ToMicroseconds() == api.clock.us + 2 * SECOND_US
     assert shared.forecast.rate_per_second == 50
     await api.mailings.PauseMailing(PauseMailingRequest(mailing_id=other.id))
-    api.clock.pass_seconds(2)
     assert (await preview(api, wanted)).forecast.rate_per_second == 100
+
+
+async def test_another_rate_is_in_all_forecasts_at_once(api: Api) -> None:
+    await api.add_clients(100)
+    made = await api.add_mailing()
+    asked = GetMailingStatsRequest(mailing_id=made.id)
+    assert (await api.mailings.GetMailingStats(asked)).forecast.rate_per_second == 100
+    api.control.rate = 2.0
+    api.control.become(rate_limit=2.0)
+    assert (await api.mailings.GetMailingStats(asked)).forecast.rate_per_second == 2
 
 
 async def test_an_edit_counts_what_is_unsent(api: Api) -> None:

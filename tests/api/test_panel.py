@@ -14,7 +14,7 @@ from engine.api.control import ActorStatus, BreakerStatus, ProviderCalls
 from engine.domain.breaker import BreakerState
 from engine.domain.message import Event
 from engine.store import mailing_stats
-from mailing.v1 import overview_pb2
+from mailing.v1 import mailing_stats_pb2, overview_pb2
 from mailing.v1.access_service_pb2 import ListAccountsRequest, ListTokensRequest
 from mailing.v1.client_pb2 import Client
 from mailing.v1.client_service_pb2 import (
@@ -228,6 +228,7 @@ async def test_the_overview_of_a_busy_engine(api: Api) -> None:
     brief = found.mailings[0]
     assert (brief.text, brief.progress, brief.missed) == ("x" * 80, 0.4, 0)
     assert (brief.message_counts.sent, brief.message_counts.not_sent, brief.message_counts.pending) == (3, 1, 6)
+    assert brief.reasons == found.reasons == mailing_stats_pb2.ReasonCounts(rejected=1)
     assert brief.rate_per_second == found.rate_per_second == pytest.approx(4 / 10)
     assert brief.estimated_completion_time.ToMicroseconds() == api.clock.us + 15 * SECOND_US
     assert not found.mailings[1].HasField("missed")

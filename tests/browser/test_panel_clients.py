@@ -84,7 +84,7 @@ async def test_a_file_is_previewed_imported_and_its_bad_lines_are_given_back(tmp
         await expect(rows_of(preview).nth(3)).to_contain_text("Phone number: must have 11 digits")
         await expect(rows_of(preview).nth(5)).to_contain_text("Has 4 cells, the header has 3")
         assert (await gateway.get("/clients")).json["total_size"] == 0
-        await page.get_by_role("button", name="Import 302 rows").click()
+        await page.get_by_role("button", name="Import 302 clients").click()
         # What became of it.
         for label, count in (("Added", "302"), ("Changed", "0"), ("Rejected", "3")):
             stat = page.locator(".stat", has=page.get_by_text(label, exact=True))
@@ -129,6 +129,8 @@ WORDS: Final = {
         "choose": "Choose a file",
         "called": "Name of the attribute in “{}”",
         "zones": "That of the number's code",
+        "one": "One for all of them",
+        "which": "Time zone",
     },
     "ru-RU": {
         "column": "Что такое «{}»",
@@ -143,6 +145,8 @@ WORDS: Final = {
         "choose": "Выбрать файл",
         "called": "Имя признака в столбце «{}»",
         "zones": "По коду номера",
+        "one": "Один на всех",
+        "which": "Часовой пояс",
     },
 }
 
@@ -189,6 +193,11 @@ async def test_a_workbook_is_matched_imported_silently_and_its_bad_rows_are_corr
         await expect(column["Город"]).to_have_value("attributes.town")
         zone = page.get_by_role("row").filter(has_text="223-00-03").locator(".zone")
         await expect(zone).to_have_text("UTC")
+        await page.get_by_label(words["one"]).check()
+        picker = page.get_by_role("combobox", name=words["which"], exact=True)
+        await picker.fill("Asia/Tomsk")
+        await picker.press("Enter")
+        await expect(zone).to_have_text("Asia/Tomsk")
         await page.get_by_label(words["zones"]).check()
         await expect(zone).to_have_text("Asia/Omsk")
         await page.get_by_role("button", name=words["last"]).click()
@@ -414,7 +423,7 @@ async def test_a_viewer_only_looks_and_a_phone_stops_an_import_in_russian(tmp_pa
             await page.get_by_label("Выбрать файл").set_input_files(csv_file("зима.csv", FILE))
             await expect(page.get_by_text("отклонена").first).to_be_visible()
             await fits(page)
-            await page.get_by_role("button", name="Импортировать 302 строки").click()
+            await page.get_by_role("button", name="Импортировать 302 клиентов").click()
             await expect(page.get_by_role("progressbar")).to_be_visible()
             await page.get_by_role("button", name="Остановить импорт").click()
             await expect(page.get_by_role("heading", name="Импорт файла зима.csv остановлен")).to_be_visible()

@@ -66,7 +66,7 @@ async def test_numbers_are_added_found_imported_exported_and_taken_off(tmp_path:
         await expect(dialog.get_by_text("ust have 11 digits")).to_be_visible()
         assert len(await listed(gateway)) == 1  # nothing is stored yet
         await shot(page, "import-preview")
-        await dialog.get_by_role("button", name="Import 2 rows").click()
+        await dialog.get_by_role("button", name="Import 2 numbers").click()
         await expect(dialog.get_by_text("1 number is new on the stop list")).to_be_visible()
         await expect(dialog.get_by_role("cell", name="ust have 11 digits")).to_be_visible()
         await shot(page, "import")

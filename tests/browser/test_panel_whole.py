@@ -49,7 +49,7 @@ async def test_a_double_click_does_what_one_click_does(tmp_path: Path) -> None:
             {"name": "people.csv", "mimeType": "text/csv", "buffer": FILE.encode()}
         )
         # The button that stops the import comes to stand where the one that starts it was.
-        await page.get_by_role("button", name="Import 50 rows").dblclick()
+        await page.get_by_role("button", name="Import 50 clients").dblclick()
         await expect(page.get_by_text("“people.csv” is imported.")).to_be_visible()
         # A dialog opens below the pointer; the second click is beside it.
         mailing = (await gateway.post("/mailings", OPEN | {"rate_limit": 0.001})).json["id"]

@@ -10,6 +10,7 @@ sending goes on within 5 s after the cause is gone. Engines that the fault does 
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
 
@@ -235,6 +236,7 @@ async def _moved(here: World, engines: list[int]) -> AsyncIterator[None]:
         away.rename(path)
     if not is_first_stopped:
         await here.note_stop(0)
+    here.report.events[-1].died = time.time()
     await here.start(0)
 
 
@@ -256,6 +258,7 @@ def _sqlite_faults(here: World) -> Mapping[str, Fault]:
         """All at once: the disk takes nothing more, and the engine is dead. Then the machine starts again."""
         await asyncio.to_thread(disk.cut_power)
         await here.engines[0].kill()
+        here.report.events[-1].died = time.time()
         await asyncio.to_thread(disk.mount_again)
         await here.start(0)
         yield

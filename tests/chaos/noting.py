@@ -13,9 +13,9 @@ import time
 from pathlib import Path
 
 import engine.provider.file
-from engine.__main__ import main
 from engine.domain.outcome import Answer
 from engine.ports import Request
+from engine.program import main
 from engine.provider.fbrq import FbrqProvider
 from tests.chaos.arrivals import Call
 

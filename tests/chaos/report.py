@@ -36,6 +36,9 @@ class Event:
     """When its cause was gone: thawed, started again, reachable again."""
     is_outage: bool = False
     """The database was away: what is in flight stays so until it ends."""
+    died: float | None = None
+    """Of an outage that the engines did not outlive: when they were dead. What was started again meanwhile is well, and
+    its calls are cut off by whatever comes next."""
     in_transaction: bool = False
     limit_seconds: float | None = None
     """Of a stop."""
@@ -44,9 +47,16 @@ class Event:
     """After this time ``/readyz`` said so."""
     must_be_unready: bool = False
 
+    @property
+    def last_cut(self) -> float:
+        """When it cut off calls for the last time."""
+        if not self.is_outage:
+            return self.began
+        return self.ended if self.died is None else self.died
+
     def excuses(self, call: Call, latency_seconds: float, lag_seconds: float) -> bool:
         """Whether this call may have been in flight; ``lag_seconds``: how late anything may be on a busy machine."""
-        end = self.ended if self.is_outage else self.began
+        end = self.last_cut
         begin = self.began - latency_seconds - _STORE_SECONDS - lag_seconds
         return call.engine in self.engines and begin <= call.at <= end + _AFTER_SECONDS + lag_seconds
 
@@ -116,8 +126,11 @@ class Report:
             for number, event in enumerate(self.events)
             if event.began <= again.at and event.excuses(before, self.latency_seconds, self.lag_seconds)
         ]
-        under_way = [number for number in excusing if self.events[number].ended >= before.at]
+        under_way = [number for number in excusing if self._lasts_until(self.events[number], before.at)]
         return next(iter(under_way or excusing[-1:]), None)
+
+    def _lasts_until(self, event: Event, at: float) -> bool:
+        return (event.ended if event.died is None else event.died) >= at
 
     def recoveries(self) -> list[tuple[float, int, Event]]:
         """How long after its end each event was felt by each engine that it had hit."""

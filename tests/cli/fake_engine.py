@@ -155,14 +155,17 @@ def progress(sent: int, total: int = 1000, *, state: int = mailing_pb2.MAILING_S
     return result
 
 
-async def refuse(context: Context, code: grpc.StatusCode, message: str, **fields: str) -> None:
-    """Abort with google.rpc.BadRequest details, a violation for each field."""
+async def refuse(context: Context, code: grpc.StatusCode, message: str, *, reason: str = "", **fields: str) -> None:
+    """Abort with google.rpc details: ErrorInfo with the reason, BadRequest with a violation for each field."""
     bad = error_details_pb2.BadRequest()
     for field, description in fields.items():
         bad.field_violations.add(field=field, description=description)
-    detail = any_pb2.Any()
-    detail.Pack(bad)
-    status = status_pb2.Status(code=code.value[0], message=message, details=[detail] if fields else [])
+    details = [any_pb2.Any() for _ in (reason, fields) if _]
+    if reason:
+        details[0].Pack(error_details_pb2.ErrorInfo(reason=reason))
+    if fields:
+        details[-1].Pack(bad)
+    status = status_pb2.Status(code=code.value[0], message=message, details=details)
     await context.abort(code, message, (("grpc-status-details-bin", status.SerializeToString()),))
 
 
@@ -474,6 +477,24 @@ class Access(access_service_pb2_grpc.AccessServiceServicer):
         account.live_token_count = 0 if request.revoke_made_tokens else 3
         return await self.script.take(request, context, account)
 
+    async def ResetTotp(self, request: Any, context: Any) -> Any:
+        return await self.script.take(request, context, self._account())
+
+    async def GetTotp(self, request: Any, context: Any) -> Any:
+        return await self.script.take(request, context, access_pb2.Totp())
+
+    async def BeginTotp(self, request: Any, context: Any) -> Any:
+        begun = access_service_pb2.BeginTotpResponse(secret="JBSWY3DPEHPK3PXP", uri="otpauth://totp/x?secret=JBSWY3DP")
+        return await self.script.take(request, context, begun)
+
+    async def RenewRecoveryCodes(self, request: Any, context: Any) -> Any:
+        codes = access_service_pb2.RecoveryCodes(recovery_codes=["mnop-qrst-2345-uvwx"])
+        return await self.script.take(request, context, codes)
+
+    async def ConfirmTotp(self, request: Any, context: Any) -> Any:
+        codes = access_service_pb2.RecoveryCodes(recovery_codes=["abcd-efgh-2345-ijkl"])
+        return await self.script.take(request, context, codes)
+
     async def WhoAmI(self, request: Any, context: Any) -> Any:
         answer = access_pb2.Identity(name="nightly report", role=access_pb2.ROLE_VIEWER, token_id=5)
         return await self.script.take(request, context, answer)
@@ -486,6 +507,7 @@ class Access(access_service_pb2_grpc.AccessServiceServicer):
 
     SignOut = ChangePassword = _done
     DescribeSignIn = BeginOidcSignIn = FinishOidcSignIn = _done
+    DisableTotp = _done
 
 
 async def start(

@@ -79,6 +79,7 @@ COMMANDS = [
     ("token list", "nightly report"),
     ("token revoke 5 --yes", "2026-01-02"),
     ("account list", "anna"),
+    ("account reset-totp 2 --yes", "two-step since"),
     ("account revoke 2 --with-tokens --yes", "2026-01-02"),
     ("whoami", "API token 5"),
 ]

@@ -8,7 +8,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from common.stopping import LEFT, Stop
-from engine import __main__ as engine
+from engine import program as engine
 from engine.settings import Settings, load
 
 

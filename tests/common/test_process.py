@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import os
+import resource
 import subprocess
 import sys
 import threading
@@ -59,3 +61,13 @@ def test_a_number_that_is_no_pipe_of_ours_is_nothing(monkeypatch: pytest.MonkeyP
         process.end_with_parent(0.0)
     assert began == []
     assert process.PARENT_PIPE not in os.environ
+
+
+def test_what_was_imported_is_kept_and_garbage_is_collected_from_then_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    done: list[str] = []
+    for name in ("freeze", "enable"):
+        monkeypatch.setattr(gc, name, lambda name=name: done.append(name))
+    monkeypatch.setattr(gc, "set_threshold", lambda *_: done.append("set_threshold"))
+    monkeypatch.setattr(resource, "setrlimit", lambda *_: None)
+    process.tune()
+    assert done == ["freeze", "set_threshold", "enable"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -13,6 +13,7 @@ from common.command_line import Argument, Command
 from common.setting_types import Listen
 from common.settings import Invocation, flag
 from engine.settings import COMMANDS, ENGINE, Settings, parse
+from tests.cli.test_tls import Authority
 
 TOKEN = {"FBRQ_TOKEN": "s3cret-token"}
 Failing = Callable[..., list[str]]
@@ -76,6 +77,20 @@ def test_file_that_is_not_there_is_an_empty_one(tmp_path: Path) -> None:
 def test_dollars_in_the_file_are_kept(tmp_path: Path) -> None:
     (tmp_path / ".env").write_text("FBRQ_TOKEN=a${HOME}b\n")
     assert read(env={}, file=tmp_path / ".env").fbrq_token == SecretStr("a${HOME}b")
+
+
+def test_the_mark_that_notepad_writes_is_no_part_of_a_name(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("MAILING_WORKERS=5\n", encoding="utf-8-sig")
+    assert read(file=tmp_path / ".env").workers == 5
+
+
+@pytest.mark.parametrize(
+    "line", ["MAILING_PROVIDER_RATE 5", "MAILING_PROVIDER_RATE: 5", "=5", 'MAILING_STOP_WORDS="STOP']
+)
+def test_a_line_of_the_file_that_is_no_setting_is_an_error(failing: Failing, tmp_path: Path, line: str) -> None:
+    file = tmp_path / ".env"
+    file.write_text(f"# ours\nexport MAILING_WORKERS=5 # of each\n{line}\n")
+    assert failing(file=file) == [f"{file}: line 3 should be NAME=VALUE"]
 
 
 def test_settings_never_change() -> None:
@@ -302,14 +317,34 @@ def test_certificate_and_key_come_together(failing: Failing, tmp_path: Path, giv
     assert line.startswith(f"{ENGINE.variable(missing)}: is missing")
 
 
+@pytest.mark.parametrize(
+    ("files", "words"),
+    [
+        (("one.pem", "two.key"), "--grpc-tls-key: two.key is not the private key of one.pem"),
+        (("junk", "junk"), "--grpc-tls-cert: no certificate and key in PEM form in junk and junk"),
+        (("one.pem", "one.key", "junk"), "--grpc-tls-client-ca: junk has no certificate in PEM form"),
+    ],
+)
+def test_tls_files_that_are_no_good_are_bad_values(
+    failing: Failing, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, files: Sequence[str], words: str
+) -> None:
+    authority = Authority(tmp_path, "ca")
+    authority.issue("one")
+    authority.issue("two")
+    (tmp_path / "junk").write_text("junk")
+    monkeypatch.chdir(tmp_path)
+    flags = ("--grpc-tls-cert", "--grpc-tls-key", "--grpc-tls-client-ca")
+    (line,) = failing(*(word for pair in zip(flags, files, strict=False) for word in pair))
+    assert line.endswith(words)
+
+
 def test_beyond_loopback_needs_tls_or_a_word(failing: Failing, tmp_path: Path) -> None:
     (line,) = failing("--grpc-listen", "0.0.0.0:50051")
     assert "MAILING_ALLOW_PLAINTEXT=true" in line
     (line,) = failing("--metrics-listen", "[::]:9101")
     assert line.startswith("--metrics-listen: [::]:9101 is beyond loopback and has no TLS")
-    pem = tmp_path / "x.pem"
-    pem.touch()
-    tls = ("--grpc-tls-cert", str(pem), "--grpc-tls-key", str(pem))
+    Authority(tmp_path, "ca").issue("x")
+    tls = ("--grpc-tls-cert", str(tmp_path / "x.pem"), "--grpc-tls-key", str(tmp_path / "x.key"))
     assert read("--grpc-listen", "0.0.0.0:50051", *tls).uses_tls
     allowed = {**TOKEN, "MAILING_ALLOW_PLAINTEXT": "true"}
     assert str(read("--grpc-listen", "engine:50051", env=allowed).grpc_listen) == "engine:50051"

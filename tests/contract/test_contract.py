@@ -70,7 +70,8 @@ METHODS = {
     "ListAuditEvents "
     "GetReport MailReport",
     "AccessService": "SignIn DescribeSignIn BeginOidcSignIn FinishOidcSignIn SignOut WhoAmI ChangePassword "
-    "CreateAccount ListAccounts RevokeAccount CreateToken ListTokens RevokeToken",
+    "GetTotp BeginTotp ConfirmTotp DisableTotp RenewRecoveryCodes "
+    "CreateAccount ListAccounts RevokeAccount ResetTotp CreateToken ListTokens RevokeToken",
     "SuppressionService": "CreateSuppression ListSuppressions DeleteSuppression ImportSuppressions> "
     "ExportSuppressions<",
     "InboundService": "ReceiveText",
@@ -132,6 +133,9 @@ ADMINS_READ = {"ListAccounts", "ListTokens", "GetWebhook", "ListWebhooks", "List
 IDS = re.compile(r"[.]id\b")
 """In a path: the id of what the body has."""
 
+BEFORE_TOTP_SETUP = {"SignOut", "WhoAmI", "GetTotp", "BeginTotp", "ConfirmTotp"}
+"""What a session may call whose account must set up two-step sign-in first."""
+
 OPEN = {"SignIn", "DescribeSignIn", "BeginOidcSignIn", "FinishOidcSignIn", "ReceiveReceipts"}
 """Methods that need no token."""
 
@@ -150,7 +154,9 @@ GET /suppressions; POST /suppressions; DELETE /suppressions/{phone_number}; POST
 GET /suppressions/export; POST /inbound; POST /receipts; POST /receipts/{provider}; POST /clients/{client_id}/erase
 GET /events; GET /webhooks; POST /webhooks; GET /webhooks/{webhook_id}; PATCH /webhooks/{webhook_id}
 DELETE /webhooks/{webhook_id}; GET /webhooks/{webhook_id}/deliveries; POST /webhooks/{webhook_id}/test
-POST /accounts/{account_id}/revoke; GET /tokens; POST /tokens; POST /tokens/{token_id}/revoke
+POST /accounts/{account_id}/revoke; POST /accounts/{account_id}/reset_totp
+GET /session/totp; POST /session/totp; POST /session/totp/confirm; POST /session/totp/disable
+POST /session/totp/recovery_codes; GET /tokens; POST /tokens; POST /tokens/{token_id}/revoke
 """
 """docs/behaviour.md, section 5; and accounts, sessions and tokens (docs/behaviour.md, section 6)."""
 
@@ -283,6 +289,8 @@ def test_every_method_says_who_may_call_it() -> None:
         assert (also == access_pb2.ROLE_PROVIDER) == (method.name in ("ReceiveText", "RecordReceipts", "WhoAmI")), (
             method.name
         )
+        before = options.Extensions[access_pb2.before_totp_setup]
+        assert before == (method.name in BEFORE_TOTP_SETUP), method.name
         reads = method.name.startswith(("Get", "List", "Export", "Preview", "Watch", "WhoAmI"))
         if reads and method.name not in ADMINS_READ:
             assert role == access_pb2.ROLE_VIEWER, method.name

@@ -22,7 +22,7 @@ LATE_SECONDS: Final = 20.0
 SWALLOWING: Final = """
 import asyncio, sys
 import engine.provider.file
-from engine.__main__ import main
+from engine.program import main
 
 class Provider(engine.provider.file.FbrqProvider):
     async def send(self, *arguments):

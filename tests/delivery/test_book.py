@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from engine.delivery.book import Book
@@ -122,3 +124,34 @@ def test_local_hours_are_those_of_the_clients_zone() -> None:
     # 00:00 UTC is 03:00 in Moscow, 09:00 in Yakutsk.
     assert entry.opens_us("Asia/Yakutsk", EPOCH_US + 5) == EPOCH_US + 5
     assert entry.opens_us("Europe/Moscow", EPOCH_US + 5) == EPOCH_US + 6 * HOUR_US
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "asks"),
+    [
+        ({"pending": 5}, {"pending": 4}, False),  # one more is final
+        ({"pending": 5}, {"pending": 0}, False),
+        ({"pending": 5}, {"pending": 6}, True),
+        ({"pending": 5, "paused": True}, {"pending": 4}, True),
+        ({"pending": 0, "paused": True}, {"pending": 0}, False),
+        ({"pending": 5}, {"pending": 4, "cancelled": True}, True),
+    ],
+    ids=str,
+)
+def test_the_store_is_asked_again_where_there_may_be_more_to_send(
+    before: dict[str, Any], after: dict[str, Any], asks: bool
+) -> None:
+    book = a_book()
+    book.load([a_plan(1, **before)])
+    entry = book.get(1)
+    assert entry is not None
+    entry.ask_us = [None]
+    book.load([a_plan(1, **after)])
+    assert entry.ask_us == [0 if asks else None]
+
+
+@pytest.mark.parametrize(("pending", "asked"), [(0, None), (1, 0)])
+def test_a_mailing_without_messages_is_asked_for_when_there_are_some(pending: int, asked: int | None) -> None:
+    book = a_book()
+    book.load([a_plan(1, pending=pending)])
+    assert [entry.ask_us for entry in book] == [[asked]]

@@ -74,6 +74,17 @@ def test_what_an_attribute_must_be_like(op: AttributeOp, values: list[Any], thos
     assert list(map(repr, found)) == list(map(repr, those_who_match))
 
 
+@pytest.mark.parametrize(
+    ("op", "values"), [(SET, ()), (UNSET, ()), (ANY, (5,)), (NONE, (5,)), (LEAST, (5,)), (MOST, (5,))]
+)
+def test_what_nobody_has_matches_nobody_unless_it_may_be_missing(op: AttributeOp, values: tuple[int, ...]) -> None:
+    condition = AttributeCondition("city", op, tuple(map(value_text, values)))
+    filter = AudienceFilter(attributes=(AttributeCondition("vip", SET), condition))
+    assert filter.needs_any_of({"city"}) is (op not in (UNSET, NONE))
+    assert filter.needs_any_of({"vip", "town"})
+    assert not filter.needs_any_of({"town"})
+
+
 def test_a_candidate_is_made_of_a_client_as_it_is_stored() -> None:
     class Stored:
         tag, phone_code, attributes = "new", "916", '{"city":"Омск"}'

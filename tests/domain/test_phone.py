@@ -5,7 +5,7 @@ import sys
 import unicodedata
 
 import pytest
-from hypothesis import assume, example, given
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from engine.domain.phone import default_code, digits_of, normalise
@@ -99,10 +99,19 @@ def test_a_character_that_does_not_belong_is_named_in_words(text: str, named: st
     [
         *("79161234567, 79161234568", "8 (916) 123-45-67; +7 916 123-45-68", "9161234567/9161234568"),
         *("79161234567\n79161234568", "79161234567;;79161234568;79161234569;", "84951234567|4951234568"),
+        *("+79161234567 +79161234568", "8 916 123 45 67 8 916 123 45 68", "8 (916) 123-45-67 (916) 123-45-68"),
+        *("+79161234567+79161234568", "79161234567 - 79161234568", "79161234567 Иван, 79161234568 Анна"),
     ],
 )
 def test_two_numbers_are_called_so(text: str) -> None:
-    with pytest.raises(ValueError, match=r"^has more than one number"):
+    for understood in (normalise, digits_of):
+        with pytest.raises(ValueError, match=r"^has more than one number"):
+            understood(text)
+
+
+@pytest.mark.parametrize("text", ["7916123456779161234568", "12345678901234567890 12", "123456789012 3456789012"])
+def test_digits_that_are_no_whole_numbers_are_not_called_two(text: str) -> None:
+    with pytest.raises(ValueError, match=r"not (22|24|32)$|begin with 7|must have"):
         normalise(text)
 
 
@@ -145,6 +154,16 @@ def written(draw: st.DrawFn) -> tuple[str, int]:
 def test_a_number_in_any_form_that_is_allowed_is_that_number(case: tuple[str, int]) -> None:
     text, phone = case
     assert normalise(text) == phone
+
+
+BETWEEN = st.sampled_from([" ", "\u00a0", "\t", ";", ", ", "/", "\n", "+", " и "])
+
+
+@settings(max_examples=25)  # the forms of one number have a test of their own
+@given(st.lists(written(), min_size=2, max_size=3), BETWEEN)
+def test_several_numbers_are_called_so_whatever_is_between_them(numbers: list[tuple[str, int]], between: str) -> None:
+    with pytest.raises(ValueError, match=r"^has more than one number"):
+        normalise(between.join(text for text, _ in numbers))
 
 
 SIGNS = st.text(st.sampled_from([*"+()-. eE,", "\u00a0", "\u202a", "–", "\n", "x"]), max_size=2)

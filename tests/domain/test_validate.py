@@ -173,6 +173,15 @@ def test_a_bad_placeholder_is_told_with_its_position() -> None:
     assert valid_mailing(**GOOD | {"text": "Hello {{name", "segments_max": None}).text == "Hello {{name"
 
 
+@pytest.mark.parametrize("text", [" ", "\n \t", "\u00a0\u2003", "\u200b\u200e\u2060", "\u3164\u2800", "\u00ad"])
+def test_a_text_that_shows_nothing_is_none(text: str) -> None:
+    words = "shows nothing: it has only blanks and characters that nobody sees"
+    assert bad_mailing_fields(text=text) == [("text", words)]
+    assert valid_mailing(**GOOD | {"text": text, "segments_max": None}).text == text  # it was accepted before
+    for seen in (text + ".", text + "\\{{", text + "{{name}}", "{{name|}}" + text):  # who has no name is incomplete
+        assert valid_mailing(**GOOD | {"text": seen}).text == seen
+
+
 def test_without_a_word_the_limit_is_ten_segments() -> None:
     assert valid_mailing(**GOOD | {"text": "ж" * 670}).text == "ж" * 670
     assert bad_mailing_fields(text="ж" * 671)[0][0] == "text"

@@ -7,20 +7,29 @@ import pytest
 from common.command_line import BadSettings
 from engine.settings import load
 
-
-@pytest.mark.parametrize("days", ["0", "3", "36500"])
-def test_details_are_kept_for_ever_or_as_long_as_the_report_asks_for_them(days: str) -> None:
-    assert load({}, {"MAILING_KEEP_DAYS": days}, None).keep_days == float(days)
+REPORT = {"MAILING_REPORT_TO": "anna@example.com", "MAILING_SMTP_URL": "smtp://127.0.0.1:25"}
 
 
 @pytest.mark.parametrize(
-    ("name", "value", "line"),
+    ("days", "more"), [("0", REPORT), ("3", REPORT), ("36500", REPORT), ("0", {}), ("1", {}), ("0.5", {})]
+)
+def test_details_are_kept_for_ever_or_as_long_as_a_report_that_is_mailed_needs_them(
+    days: str, more: dict[str, str]
+) -> None:
+    assert load({}, {"MAILING_KEEP_DAYS": days, **more}, None).keep_days == float(days)
+
+
+@pytest.mark.parametrize(
+    ("values", "line"),
     [
-        ("MAILING_KEEP_DAYS", "2.9", "MAILING_KEEP_DAYS: should be 0, which is for ever, or at least 3"),
-        ("MAILING_LOG_MESSAGES", "some", "MAILING_LOG_MESSAGES: should be 'all' or 'failures'"),
+        (
+            {"MAILING_KEEP_DAYS": "2.9", **REPORT},
+            "MAILING_KEEP_DAYS: should be 0, which is for ever, or at least 3: MAILING_REPORT_TO is set",
+        ),
+        ({"MAILING_LOG_MESSAGES": "some"}, "MAILING_LOG_MESSAGES: should be 'all' or 'failures'"),
     ],
 )
-def test_what_is_wrong_is_one_line(name: str, value: str, line: str) -> None:
+def test_what_is_wrong_is_one_line(values: dict[str, str], line: str) -> None:
     with pytest.raises(BadSettings) as caught:
-        load({}, {name: value}, None)
+        load({}, values, None)
     assert caught.value.lines[0].startswith(line)

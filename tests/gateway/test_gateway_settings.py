@@ -9,6 +9,7 @@ import pytest
 
 from common.settings import flag
 from gateway.settings import GATEWAY, Settings, parse
+from tests.cli.test_tls import Authority
 
 
 def failing(capsys: pytest.CaptureFixture[str], *argv: str) -> list[str]:
@@ -78,9 +79,9 @@ def test_beyond_loopback_needs_tls_or_a_word(capsys: pytest.CaptureFixture[str],
     (line,) = failing(capsys, "--http-listen", "0.0.0.0:8080")
     assert "MAILING_ALLOW_PLAINTEXT=true" in line
     assert parse(["--http-listen", "0.0.0.0:8080", "--allow-plaintext"], {}, None).settings.allow_plaintext
-    pem = tmp_path / "x.pem"
-    pem.touch()
-    argv = ["--http-listen", "0.0.0.0:8080", "--http-tls-cert", str(pem), "--http-tls-key", str(pem)]
+    Authority(tmp_path, "ca").issue("x")
+    pair = ["--http-tls-cert", str(tmp_path / "x.pem"), "--http-tls-key", str(tmp_path / "x.key")]
+    argv = ["--http-listen", "0.0.0.0:8080", *pair]
     assert parse(argv, {}, None).settings.uses_tls
 
 
@@ -110,8 +111,7 @@ def test_an_engine_beyond_loopback_needs_tls_or_a_word(
     assert line.startswith(f"--engine-target: tokens would reach {target} in the clear")
     assert line.endswith("needs MAILING_ENGINE_TLS_CA or MAILING_ALLOW_PLAINTEXT=true")
     assert parse(["--engine-target", target, "--allow-plaintext"], {}, None).settings.engine_target == target
-    ca = tmp_path / "ca.pem"
-    ca.touch()
+    ca = Authority(tmp_path, "ca").path
     assert parse(["--engine-target", target, "--engine-tls-ca", str(ca)], {}, None).settings.engine_tls_ca == ca
 
 
@@ -128,7 +128,33 @@ def test_an_engine_beyond_loopback_needs_tls_or_a_word(
 def test_pem_files_come_together(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, given: list[str], missing: str
 ) -> None:
-    pem = tmp_path / "x.pem"
-    pem.touch()
-    (line,) = failing(capsys, *(word for name in given for word in (f"--{name}", str(pem))))
+    Authority(tmp_path, "ca").issue("x")
+    files = {name: str(tmp_path / ("x.key" if name.endswith("key") else "x.pem")) for name in given}
+    (line,) = failing(capsys, *(word for name, file in files.items() for word in (f"--{name}", file)))
     assert line.startswith(f"{missing}: is missing")
+
+
+@pytest.mark.parametrize(
+    ("files", "words"),
+    [
+        ("--http-tls-cert one.pem --http-tls-key two.key", "--http-tls-key: two.key is not the private key of one.pem"),
+        (
+            "--http-tls-cert junk --http-tls-key junk",
+            "--http-tls-cert: no certificate and key in PEM form in junk and junk",
+        ),
+        ("--engine-tls-ca junk", "--engine-tls-ca: junk has no certificate in PEM form"),
+        (
+            "--engine-tls-ca ca.pem --engine-tls-cert one.pem --engine-tls-key two.key",
+            "--engine-tls-key: two.key is not the private key of one.pem",
+        ),
+    ],
+)
+def test_pem_files_that_are_no_good_are_bad_values(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, files: str, words: str
+) -> None:
+    authority = Authority(tmp_path, "ca")
+    authority.issue("one")
+    authority.issue("two")
+    (tmp_path / "junk").write_text("junk")
+    monkeypatch.chdir(tmp_path)
+    assert failing(capsys, *files.split()) == [words]

@@ -50,6 +50,22 @@ async def test_one_of_two_engines_mails_each_day_once(store: Store, mails: Mails
     assert dates == ["Mailings on Thursday, 14 January 2027", "Mailings on Friday, 15 January 2027"]
 
 
+async def test_the_first_report_of_all_is_of_yesterday_and_a_later_one_is_made_up_for(
+    store: Store, mails: Mails
+) -> None:
+    clock = FakeClock()
+    clock.us -= in_us(4 * 3600)  # 07:00 in Moscow: what is due is of the day before yesterday
+    engine = reporter(store, clock, mails)
+    await engine.look()
+    assert mails.got == []
+    clock.pass_seconds(3600)
+    await engine.look()
+    clock.pass_seconds(2 * DAY_SECONDS - 1)  # at 07:59 two days later: all engines were away meanwhile
+    await engine.look()
+    dates = [mail["Subject"].partition(":")[0] for mail in mails.got]
+    assert dates == ["Mailings on Thursday, 14 January 2027", "Mailings on Friday, 15 January 2027"]
+
+
 async def test_a_failed_mail_is_tried_again_with_growing_pauses_and_told(store: Store, mails: Mails) -> None:
     clock, mails.answer = FakeClock(), "451 come back later"
     engine = reporter(store, clock, mails)

@@ -207,3 +207,13 @@ async def test_of_many_clients_a_part_is_looked_at(store: Store, monkeypatch: py
     await store.import_clients(rows, by=BY, now_us=NOW)
     found = await store.attribute_facets()
     assert (found.counts, found.looked_at, found.clients) == ({"half": 100}, 10, 200)
+
+
+async def test_what_a_single_client_has_is_known_and_what_nobody_has_is_not(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("engine.store.matching._SAMPLE", 2)
+    people = [replace(client(n), attributes=attributes_text({"city": "Омск"})) for n in range(4)]
+    people[3] = replace(client(3), attributes=attributes_text({"town": "Омск"}))
+    await store.import_clients(people, by=BY, now_us=NOW)
+    assert await store.unknown_attributes(["city", "town", "omsk"]) == {"omsk"}

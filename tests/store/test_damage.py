@@ -13,7 +13,7 @@ from typing import cast
 
 import pytest
 
-from engine.__main__ import check
+from engine.program import check
 from engine.settings import Settings
 from engine.store import DatabaseInUse, Store
 from engine.store.damage import damage_of

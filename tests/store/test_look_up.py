@@ -6,8 +6,9 @@ import asyncio
 import sqlite3
 import threading
 import time
+from collections.abc import Awaitable, Callable
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, Final
 
 import pytest
 
@@ -18,7 +19,7 @@ from engine.store.database import Lane, Tx, Work
 from engine.store.sqlite import SqliteDatabase
 from engine.store.sqlite_threads import Inline
 from tests.patience import PATIENT_SECONDS
-from tests.store.world import BY, NOW, add_clients, client
+from tests.store.world import BY, NOW, add_clients, add_mailing, client
 
 
 async def test_it_sees_every_change_that_was_stored(store: Store) -> None:
@@ -51,15 +52,31 @@ async def test_it_neither_waits_for_the_writer_nor_sees_half_of_its_work(store: 
     assert (await store.get_client(client_id)).tag == "half"
 
 
+LOOK_UPS: Final[dict[str, Callable[[Store], Awaitable[object]]]] = {
+    "get_client": lambda store: store.get_client(1),
+    "get_mailing": lambda store: store.get_mailing(1),
+    "identify": lambda store: store.identify("0" * 64, NOW),
+    "listed": lambda store: store.listed([1]),
+    "next_due_us": lambda store: store.next_due_us(1),
+}
+
+
 @pytest.mark.parametrize("kind", ["sqlite"])
-async def test_it_asks_no_thread(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    (client_id,) = await add_clients(store, 1)
+@pytest.mark.parametrize("verb", LOOK_UPS)
+async def test_it_is_one_statement_and_asks_no_thread(store: Store, verb: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    await add_clients(store, 1)
+    await add_mailing(store)
+    database, statements = store._db, list[str]()
+    assert isinstance(database, SqliteDatabase)
+    assert isinstance(database._near, Inline)
 
     async def asked(*_: object) -> None:
         raise AssertionError("the reader's thread was asked")
 
-    monkeypatch.setattr(store._db, "_read", asked)
-    assert (await store.get_client(client_id)).id == client_id
+    monkeypatch.setattr(database, "_read", asked)
+    database._near.connection.set_trace_callback(statements.append)
+    await LOOK_UPS[verb](store)
+    assert len(statements) == 1
 
 
 @pytest.mark.parametrize("kind", ["sqlite"])

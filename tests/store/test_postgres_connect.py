@@ -22,7 +22,7 @@ import asyncpg
 import pytest
 
 from common import logs, process
-from engine.__main__ import main
+from engine.program import main
 from tests.cli.test_tls import Authority
 from tests.patience import PATIENT_SECONDS
 

@@ -23,7 +23,13 @@ export function Field({ label, hint, error, className = "", after, children }) {
 /** A line of text. `onChange` gets the text; the rest goes to the input. */
 export const Input = ({ label, hint, error, className, after, value, onChange, ...rest }) =>
   h(Field, { label, hint, error, className, after }, (control) =>
-    h("input", { ...rest, ...control, value, onChange: (event) => onChange(event.target.value) }),
+    h("input", {
+      ...rest,
+      ...control,
+      "data-focus": rest.autoFocus || undefined, // a dialog that opens looks for it
+      value,
+      onChange: (event) => onChange(event.target.value),
+    }),
   );
 
 /** One of a few: options [{value, label}]. */

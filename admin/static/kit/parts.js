@@ -209,7 +209,9 @@ export function Dialog({ title, children, actions, onClose, wide = false, stays 
   const id = useId();
   useEffect(() => {
     const before = document.activeElement;
-    ref.current.showModal();
+    ref.current.showModal(); // puts the focus on the first thing that can have it
+    ref.current.querySelector("[data-focus]")?.focus();
+    ref.current.scrollTop = 0; // what it asks is read first, though the focus is in a field further down
     return () => before?.focus?.();
   }, []);
   return createPortal(

@@ -1,10 +1,10 @@
 // Who may sign in; for admins.
-import { identity } from "../api.js";
+import { identity, rest } from "../api.js";
 import { t } from "../i18n.js";
 import { Tick } from "../kit/fields.js";
 import { asked, column } from "../kit/grid.js";
-import { h, RA, useState } from "../kit/lib.js";
-import { Chip, Time } from "../kit/parts.js";
+import { h, RA, useRefresh, useState } from "../kit/lib.js";
+import { Chip, ConfirmButton, Time } from "../kit/parts.js";
 import { AccountDialog } from "./access/account_dialog.js";
 import { Actions, Intro, Revoke, Revoked, spent } from "./access/list.js";
 import { RoleChip } from "./access/role.js";
@@ -48,8 +48,35 @@ const RevokeTokens = ({ account }) =>
     meta: { with_tokens: true },
   });
 
+/** For who has lost the phone. */
+function ResetTotp({ account }) {
+  const refresh = useRefresh();
+  const reset = async () => {
+    await rest(`/accounts/${account.id}/reset_totp`, { method: "POST" });
+    refresh();
+  };
+  return h(
+    ConfirmButton,
+    {
+      label: t("accounts.reset_totp"),
+      question: t("accounts.reset_totp_question", { name: account.name }),
+      onConfirm: reset,
+    },
+    h("p", null, t("accounts.reset_totp_words")),
+  );
+}
+
 const Access = ({ account }) => {
-  if (!account.revoke_time) return !isOwn(account) && h(RevokeAccount, { account });
+  if (!account.revoke_time)
+    return (
+      !isOwn(account) &&
+      h(
+        "div",
+        { className: "row" },
+        h(RevokeAccount, { account }),
+        account.totp_enable_time && h(ResetTotp, { account }),
+      )
+    );
   return h(
     "div",
     null,
@@ -65,6 +92,7 @@ const Name = ({ account }) =>
     h("strong", null, account.name),
     account.issuer && h(Chip, null, hostOf(account.issuer)),
     isOwn(account) && h(Chip, { tone: "good" }, t("accounts.you")),
+    account.totp_enable_time && h(Chip, null, t("accounts.two_step")),
     h("span", { className: "narrow-only" }, h(RoleChip, { role: account.role })),
   );
 

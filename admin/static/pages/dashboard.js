@@ -4,7 +4,7 @@ import { number, speed, t } from "../i18n.js";
 import { h } from "../kit/lib.js";
 import { Loading, PageTitle, Stale, Stat, Trouble } from "../kit/parts.js";
 import { usePoll } from "../kit/poll.js";
-import { MessagesLink } from "../kit/words.js";
+import { MessagesLink, ReasonLinks } from "../kit/words.js";
 import { FirstSteps, isNew } from "./dashboard/first_steps.js";
 import { EngineCard, ProviderCard, ProvidersCard } from "./dashboard/health.js";
 import { MailingsCard } from "./dashboard/mailings.js";
@@ -36,7 +36,6 @@ export function Dashboard() {
 
 function Totals({ overview }) {
   const { message_counts: counts, reasons, last_hour: hour, rate_per_second: rate } = overview;
-  const suppressed = t("dashboard.suppressed", { count: reasons.suppressed });
   const inHour = (key) => t("dashboard.last_hour_hint", { count: hour.reduce((sum, point) => sum + point[key], 0) });
   const listed = (status, label) => h(MessagesLink, { filter: { status } }, label);
   return h(
@@ -52,7 +51,7 @@ function Totals({ overview }) {
     h(Stat, {
       label: listed("not_sent", t("dashboard.not_sent")),
       value: number(counts.not_sent),
-      hint: reasons.suppressed > 0 ? `${inHour("not_sent")} · ${suppressed}` : inHour("not_sent"),
+      hint: [inHour("not_sent"), h(ReasonLinks, { key: "why", reasons })],
     }),
   );
 }

@@ -67,6 +67,7 @@ class Account(_message.Message):
     LAST_SIGN_IN_TIME_FIELD_NUMBER: _builtins.int
     LIVE_TOKEN_COUNT_FIELD_NUMBER: _builtins.int
     ISSUER_FIELD_NUMBER: _builtins.int
+    TOTP_ENABLE_TIME_FIELD_NUMBER: _builtins.int
     id: _builtins.int
     """Given by the engine; never used again."""
     name: _builtins.str
@@ -89,6 +90,10 @@ class Account(_message.Message):
     def last_sign_in_time(self) -> _timestamp_pb2.Timestamp:
         """When somebody last signed in with it. Not set: never."""
 
+    @_builtins.property
+    def totp_enable_time(self) -> _timestamp_pb2.Timestamp:
+        """Since when a sign-in needs a one-time code too. Not set: it does not."""
+
     def __init__(
         self,
         *,
@@ -100,10 +105,11 @@ class Account(_message.Message):
         last_sign_in_time: _timestamp_pb2.Timestamp | None = ...,
         live_token_count: _builtins.int = ...,
         issuer: _builtins.str = ...,
+        totp_enable_time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "last_sign_in_time", b"last_sign_in_time", "revoke_time", b"revoke_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "last_sign_in_time", b"last_sign_in_time", "revoke_time", b"revoke_time", "totp_enable_time", b"totp_enable_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "id", b"id", "issuer", b"issuer", "last_sign_in_time", b"last_sign_in_time", "live_token_count", b"live_token_count", "name", b"name", "revoke_time", b"revoke_time", "role", b"role"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "id", b"id", "issuer", b"issuer", "last_sign_in_time", b"last_sign_in_time", "live_token_count", b"live_token_count", "name", b"name", "revoke_time", b"revoke_time", "role", b"role", "totp_enable_time", b"totp_enable_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -193,6 +199,7 @@ class Identity(_message.Message):
     TOKEN_ID_FIELD_NUMBER: _builtins.int
     EXPIRE_TIME_FIELD_NUMBER: _builtins.int
     ISSUER_FIELD_NUMBER: _builtins.int
+    TOTP_SETUP_REQUIRED_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """The account's or the token's name, as the audit list shows it."""
     role: Global___Role.ValueType
@@ -203,6 +210,8 @@ class Identity(_message.Message):
     """The API token. Not set: the caller has signed in with an account."""
     issuer: _builtins.str
     """Of an account without a password: who says who the person is, an OpenID Connect issuer. Else empty."""
+    totp_setup_required: _builtins.bool
+    """Whether the account must set up two-step sign-in before it may do anything else (MAILING_REQUIRE_TOTP)."""
     @_builtins.property
     def expire_time(self) -> _timestamp_pb2.Timestamp:
         """When the session or the token ends by itself. Not set: it does not."""
@@ -216,10 +225,11 @@ class Identity(_message.Message):
         token_id: _builtins.int | None = ...,
         expire_time: _timestamp_pb2.Timestamp | None = ...,
         issuer: _builtins.str = ...,
+        totp_setup_required: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_account_id", b"_account_id", "_token_id", b"_token_id", "account_id", b"account_id", "expire_time", b"expire_time", "token_id", b"token_id"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_account_id", b"_account_id", "_token_id", b"_token_id", "account_id", b"account_id", "expire_time", b"expire_time", "issuer", b"issuer", "name", b"name", "role", b"role", "token_id", b"token_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_account_id", b"_account_id", "_token_id", b"_token_id", "account_id", b"account_id", "expire_time", b"expire_time", "issuer", b"issuer", "name", b"name", "role", b"role", "token_id", b"token_id", "totp_setup_required", b"totp_setup_required"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__account_id: _TypeAlias = _typing.Literal["account_id"]  # noqa: Y015
     _WhichOneofArgType__account_id: _TypeAlias = _typing.Literal["_account_id", b"_account_id"]  # noqa: Y015
@@ -232,12 +242,47 @@ class Identity(_message.Message):
 
 Global___Identity: _TypeAlias = Identity  # noqa: Y015
 
+@_typing.final
+class Totp(_message.Message):
+    """The two-step sign-in of an account: a password, and a one-time code of an authenticator app (TOTP, RFC 6238)."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ENABLE_TIME_FIELD_NUMBER: _builtins.int
+    REQUIRED_FIELD_NUMBER: _builtins.int
+    RECOVERY_CODE_COUNT_FIELD_NUMBER: _builtins.int
+    required: _builtins.bool
+    """Whether the account must have it (MAILING_REQUIRE_TOTP)."""
+    recovery_code_count: _builtins.int
+    """How many recovery codes are left."""
+    @_builtins.property
+    def enable_time(self) -> _timestamp_pb2.Timestamp:
+        """Since when it is on. Not set: it is off."""
+
+    def __init__(
+        self,
+        *,
+        enable_time: _timestamp_pb2.Timestamp | None = ...,
+        required: _builtins.bool = ...,
+        recovery_code_count: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["enable_time", b"enable_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["enable_time", b"enable_time", "recovery_code_count", b"recovery_code_count", "required", b"required"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Totp: _TypeAlias = Totp  # noqa: Y015
+
 REQUIRED_ROLE_FIELD_NUMBER: _builtins.int
 OPEN_TO_ALL_FIELD_NUMBER: _builtins.int
 ALSO_ROLE_FIELD_NUMBER: _builtins.int
+BEFORE_TOTP_SETUP_FIELD_NUMBER: _builtins.int
 required_role: _extension_dict._ExtensionFieldDescriptor[_descriptor_pb2.MethodOptions, Global___Role.ValueType]
 """The least role that may call the method; a higher one may as well."""
 open_to_all: _extension_dict._ExtensionFieldDescriptor[_descriptor_pb2.MethodOptions, _builtins.bool]
 """Whether the method may be called without a token."""
 also_role: _extension_dict._ExtensionFieldDescriptor[_descriptor_pb2.MethodOptions, Global___Role.ValueType]
 """A role without a rank that may call the method too."""
+before_totp_setup: _extension_dict._ExtensionFieldDescriptor[_descriptor_pb2.MethodOptions, _builtins.bool]
+"""Whether a session may call the method whose account must set up two-step sign-in first: all others refuse it."""

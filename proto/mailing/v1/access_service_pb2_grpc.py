@@ -74,6 +74,31 @@ class AccessServiceStub:
                 request_serializer=mailing_dot_v1_dot_access__service__pb2.ChangePasswordRequest.SerializeToString,
                 response_deserializer=google_dot_protobuf_dot_empty__pb2.Empty.FromString,
                 _registered_method=True)
+        self.GetTotp = channel.unary_unary(
+                '/mailing.v1.AccessService/GetTotp',
+                request_serializer=mailing_dot_v1_dot_access__service__pb2.GetTotpRequest.SerializeToString,
+                response_deserializer=mailing_dot_v1_dot_access__pb2.Totp.FromString,
+                _registered_method=True)
+        self.BeginTotp = channel.unary_unary(
+                '/mailing.v1.AccessService/BeginTotp',
+                request_serializer=mailing_dot_v1_dot_access__service__pb2.BeginTotpRequest.SerializeToString,
+                response_deserializer=mailing_dot_v1_dot_access__service__pb2.BeginTotpResponse.FromString,
+                _registered_method=True)
+        self.ConfirmTotp = channel.unary_unary(
+                '/mailing.v1.AccessService/ConfirmTotp',
+                request_serializer=mailing_dot_v1_dot_access__service__pb2.ConfirmTotpRequest.SerializeToString,
+                response_deserializer=mailing_dot_v1_dot_access__service__pb2.RecoveryCodes.FromString,
+                _registered_method=True)
+        self.DisableTotp = channel.unary_unary(
+                '/mailing.v1.AccessService/DisableTotp',
+                request_serializer=mailing_dot_v1_dot_access__service__pb2.DisableTotpRequest.SerializeToString,
+                response_deserializer=google_dot_protobuf_dot_empty__pb2.Empty.FromString,
+                _registered_method=True)
+        self.RenewRecoveryCodes = channel.unary_unary(
+                '/mailing.v1.AccessService/RenewRecoveryCodes',
+                request_serializer=mailing_dot_v1_dot_access__service__pb2.RenewRecoveryCodesRequest.SerializeToString,
+                response_deserializer=mailing_dot_v1_dot_access__service__pb2.RecoveryCodes.FromString,
+                _registered_method=True)
         self.CreateAccount = channel.unary_unary(
                 '/mailing.v1.AccessService/CreateAccount',
                 request_serializer=mailing_dot_v1_dot_access__service__pb2.CreateAccountRequest.SerializeToString,
@@ -87,6 +112,11 @@ class AccessServiceStub:
         self.RevokeAccount = channel.unary_unary(
                 '/mailing.v1.AccessService/RevokeAccount',
                 request_serializer=mailing_dot_v1_dot_access__service__pb2.RevokeAccountRequest.SerializeToString,
+                response_deserializer=mailing_dot_v1_dot_access__pb2.Account.FromString,
+                _registered_method=True)
+        self.ResetTotp = channel.unary_unary(
+                '/mailing.v1.AccessService/ResetTotp',
+                request_serializer=mailing_dot_v1_dot_access__service__pb2.ResetTotpRequest.SerializeToString,
                 response_deserializer=mailing_dot_v1_dot_access__pb2.Account.FromString,
                 _registered_method=True)
         self.CreateToken = channel.unary_unary(
@@ -113,8 +143,9 @@ class AccessServiceServicer:
     """
 
     def SignIn(self, request, context):
-        """Sign in with an account. UNAUTHENTICATED when the name or the password is wrong (which one is not said);
-        RESOURCE_EXHAUSTED with a RetryInfo after too many failures.
+        """Sign in with an account. UNAUTHENTICATED when the name or the password is wrong (which one is not said), and when
+        both are right and the account has two-step sign-in: with the reason ONE_TIME_CODE_REQUIRED when there is no code,
+        WRONG_ONE_TIME_CODE when it is not good. RESOURCE_EXHAUSTED with a RetryInfo after too many failures.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -165,6 +196,44 @@ class AccessServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetTotp(self, request, context):
+        """Read whether the account that has signed in has two-step sign-in.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def BeginTotp(self, request, context):
+        """Begin to set up two-step sign-in, or to move it to another authenticator app. Of the account that has signed in;
+        nothing changes before the new secret is confirmed, and to begin again makes another one. FAILED_PRECONDITION: the
+        account has no password.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ConfirmTotp(self, request, context):
+        """Turn two-step sign-in on, with a code of the new secret. All other sessions of the account end, and recovery codes
+        that it had are no good any more. FAILED_PRECONDITION: nothing was begun.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DisableTotp(self, request, context):
+        """Turn two-step sign-in off. FAILED_PRECONDITION: it is off, or the account must have it.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RenewRecoveryCodes(self, request, context):
+        """Make new recovery codes; the old ones are no good any more. FAILED_PRECONDITION: two-step sign-in is off.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def CreateAccount(self, request, context):
         """Make an account. ALREADY_EXISTS when the name is taken.
         """
@@ -182,6 +251,14 @@ class AccessServiceServicer:
     def RevokeAccount(self, request, context):
         """Revoke an account and end its sessions, at once. Revoking twice is no error. FAILED_PRECONDITION for the last
         admin's account.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ResetTotp(self, request, context):
+        """Turn off the two-step sign-in of somebody who has lost the authenticator app. The account's sessions end. No error
+        where it is off.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -246,6 +323,31 @@ def add_AccessServiceServicer_to_server(servicer, server):
                     request_deserializer=mailing_dot_v1_dot_access__service__pb2.ChangePasswordRequest.FromString,
                     response_serializer=google_dot_protobuf_dot_empty__pb2.Empty.SerializeToString,
             ),
+            'GetTotp': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetTotp,
+                    request_deserializer=mailing_dot_v1_dot_access__service__pb2.GetTotpRequest.FromString,
+                    response_serializer=mailing_dot_v1_dot_access__pb2.Totp.SerializeToString,
+            ),
+            'BeginTotp': grpc.unary_unary_rpc_method_handler(
+                    servicer.BeginTotp,
+                    request_deserializer=mailing_dot_v1_dot_access__service__pb2.BeginTotpRequest.FromString,
+                    response_serializer=mailing_dot_v1_dot_access__service__pb2.BeginTotpResponse.SerializeToString,
+            ),
+            'ConfirmTotp': grpc.unary_unary_rpc_method_handler(
+                    servicer.ConfirmTotp,
+                    request_deserializer=mailing_dot_v1_dot_access__service__pb2.ConfirmTotpRequest.FromString,
+                    response_serializer=mailing_dot_v1_dot_access__service__pb2.RecoveryCodes.SerializeToString,
+            ),
+            'DisableTotp': grpc.unary_unary_rpc_method_handler(
+                    servicer.DisableTotp,
+                    request_deserializer=mailing_dot_v1_dot_access__service__pb2.DisableTotpRequest.FromString,
+                    response_serializer=google_dot_protobuf_dot_empty__pb2.Empty.SerializeToString,
+            ),
+            'RenewRecoveryCodes': grpc.unary_unary_rpc_method_handler(
+                    servicer.RenewRecoveryCodes,
+                    request_deserializer=mailing_dot_v1_dot_access__service__pb2.RenewRecoveryCodesRequest.FromString,
+                    response_serializer=mailing_dot_v1_dot_access__service__pb2.RecoveryCodes.SerializeToString,
+            ),
             'CreateAccount': grpc.unary_unary_rpc_method_handler(
                     servicer.CreateAccount,
                     request_deserializer=mailing_dot_v1_dot_access__service__pb2.CreateAccountRequest.FromString,
@@ -259,6 +361,11 @@ def add_AccessServiceServicer_to_server(servicer, server):
             'RevokeAccount': grpc.unary_unary_rpc_method_handler(
                     servicer.RevokeAccount,
                     request_deserializer=mailing_dot_v1_dot_access__service__pb2.RevokeAccountRequest.FromString,
+                    response_serializer=mailing_dot_v1_dot_access__pb2.Account.SerializeToString,
+            ),
+            'ResetTotp': grpc.unary_unary_rpc_method_handler(
+                    servicer.ResetTotp,
+                    request_deserializer=mailing_dot_v1_dot_access__service__pb2.ResetTotpRequest.FromString,
                     response_serializer=mailing_dot_v1_dot_access__pb2.Account.SerializeToString,
             ),
             'CreateToken': grpc.unary_unary_rpc_method_handler(
@@ -480,6 +587,141 @@ class AccessService:
             _registered_method=True)
 
     @staticmethod
+    def GetTotp(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/mailing.v1.AccessService/GetTotp',
+            mailing_dot_v1_dot_access__service__pb2.GetTotpRequest.SerializeToString,
+            mailing_dot_v1_dot_access__pb2.Totp.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def BeginTotp(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/mailing.v1.AccessService/BeginTotp',
+            mailing_dot_v1_dot_access__service__pb2.BeginTotpRequest.SerializeToString,
+            mailing_dot_v1_dot_access__service__pb2.BeginTotpResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ConfirmTotp(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/mailing.v1.AccessService/ConfirmTotp',
+            mailing_dot_v1_dot_access__service__pb2.ConfirmTotpRequest.SerializeToString,
+            mailing_dot_v1_dot_access__service__pb2.RecoveryCodes.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DisableTotp(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/mailing.v1.AccessService/DisableTotp',
+            mailing_dot_v1_dot_access__service__pb2.DisableTotpRequest.SerializeToString,
+            google_dot_protobuf_dot_empty__pb2.Empty.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RenewRecoveryCodes(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/mailing.v1.AccessService/RenewRecoveryCodes',
+            mailing_dot_v1_dot_access__service__pb2.RenewRecoveryCodesRequest.SerializeToString,
+            mailing_dot_v1_dot_access__service__pb2.RecoveryCodes.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
     def CreateAccount(request,
             target,
             options=(),
@@ -549,6 +791,33 @@ class AccessService:
             target,
             '/mailing.v1.AccessService/RevokeAccount',
             mailing_dot_v1_dot_access__service__pb2.RevokeAccountRequest.SerializeToString,
+            mailing_dot_v1_dot_access__pb2.Account.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ResetTotp(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/mailing.v1.AccessService/ResetTotp',
+            mailing_dot_v1_dot_access__service__pb2.ResetTotpRequest.SerializeToString,
             mailing_dot_v1_dot_access__pb2.Account.FromString,
             options,
             channel_credentials,

@@ -39,8 +39,9 @@ class AccessServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> AccessServiceAsyncStub: ...
     SignIn: _grpc.UnaryUnaryMultiCallable[_access_service_pb2.SignInRequest, _access_service_pb2.SignInResponse]
-    """Sign in with an account. UNAUTHENTICATED when the name or the password is wrong (which one is not said);
-    RESOURCE_EXHAUSTED with a RetryInfo after too many failures.
+    """Sign in with an account. UNAUTHENTICATED when the name or the password is wrong (which one is not said), and when
+    both are right and the account has two-step sign-in: with the reason ONE_TIME_CODE_REQUIRED when there is no code,
+    WRONG_ONE_TIME_CODE when it is not good. RESOURCE_EXHAUSTED with a RetryInfo after too many failures.
     """
     DescribeSignIn: _grpc.UnaryUnaryMultiCallable[_access_service_pb2.DescribeSignInRequest, _access_service_pb2.DescribeSignInResponse]
     """Say how people may sign in beside a name and a password."""
@@ -59,6 +60,21 @@ class AccessServiceStub:
     """Read who is calling."""
     ChangePassword: _grpc.UnaryUnaryMultiCallable[_access_service_pb2.ChangePasswordRequest, _empty_pb2.Empty]
     """Change the password of the account that has signed in. All its other sessions end."""
+    GetTotp: _grpc.UnaryUnaryMultiCallable[_access_service_pb2.GetTotpRequest, _access_pb2.Totp]
+    """Read whether the account that has signed in has two-step sign-in."""
+    BeginTotp: _grpc.UnaryUnaryMultiCallable[_access_service_pb2.BeginTotpRequest, _access_service_pb2.BeginTotpResponse]
+    """Begin to set up two-step sign-in, or to move it to another authenticator app. Of the account that has signed in;
+    nothing changes before the new secret is confirmed, and to begin again makes another one. FAILED_PRECONDITION: the
+    account has no password.
+    """
+    ConfirmTotp: _grpc.UnaryUnaryMultiCallable[_access_service_pb2.ConfirmTotpRequest, _access_service_pb2.RecoveryCodes]
+    """Turn two-step sign-in on, with a code of the new secret. All other sessions of the account end, and recovery codes
+    that it had are no good any more. FAILED_PRECONDITION: nothing was begun.
+    """
+    DisableTotp: _grpc.UnaryUnaryMultiCallable[_access_service_pb2.DisableTotpRequest, _empty_pb2.Empty]
+    """Turn two-step sign-in off. FAILED_PRECONDITION: it is off, or the account must have it."""
+    RenewRecoveryCodes: _grpc.UnaryUnaryMultiCallable[_access_service_pb2.RenewRecoveryCodesRequest, _access_service_pb2.RecoveryCodes]
+    """Make new recovery codes; the old ones are no good any more. FAILED_PRECONDITION: two-step sign-in is off."""
     CreateAccount: _grpc.UnaryUnaryMultiCallable[_access_service_pb2.CreateAccountRequest, _access_pb2.Account]
     """Make an account. ALREADY_EXISTS when the name is taken."""
     ListAccounts: _grpc.UnaryUnaryMultiCallable[_access_service_pb2.ListAccountsRequest, _access_service_pb2.ListAccountsResponse]
@@ -66,6 +82,10 @@ class AccessServiceStub:
     RevokeAccount: _grpc.UnaryUnaryMultiCallable[_access_service_pb2.RevokeAccountRequest, _access_pb2.Account]
     """Revoke an account and end its sessions, at once. Revoking twice is no error. FAILED_PRECONDITION for the last
     admin's account.
+    """
+    ResetTotp: _grpc.UnaryUnaryMultiCallable[_access_service_pb2.ResetTotpRequest, _access_pb2.Account]
+    """Turn off the two-step sign-in of somebody who has lost the authenticator app. The account's sessions end. No error
+    where it is off.
     """
     CreateToken: _grpc.UnaryUnaryMultiCallable[_access_service_pb2.CreateTokenRequest, _access_service_pb2.CreateTokenResponse]
     """Make an API token. Its secret is in the answer, and nowhere else ever again."""
@@ -83,8 +103,9 @@ class AccessServiceAsyncStub(AccessServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     SignIn: _aio.UnaryUnaryMultiCallable[_access_service_pb2.SignInRequest, _access_service_pb2.SignInResponse]  # type: ignore[assignment]
-    """Sign in with an account. UNAUTHENTICATED when the name or the password is wrong (which one is not said);
-    RESOURCE_EXHAUSTED with a RetryInfo after too many failures.
+    """Sign in with an account. UNAUTHENTICATED when the name or the password is wrong (which one is not said), and when
+    both are right and the account has two-step sign-in: with the reason ONE_TIME_CODE_REQUIRED when there is no code,
+    WRONG_ONE_TIME_CODE when it is not good. RESOURCE_EXHAUSTED with a RetryInfo after too many failures.
     """
     DescribeSignIn: _aio.UnaryUnaryMultiCallable[_access_service_pb2.DescribeSignInRequest, _access_service_pb2.DescribeSignInResponse]  # type: ignore[assignment]
     """Say how people may sign in beside a name and a password."""
@@ -103,6 +124,21 @@ class AccessServiceAsyncStub(AccessServiceStub):
     """Read who is calling."""
     ChangePassword: _aio.UnaryUnaryMultiCallable[_access_service_pb2.ChangePasswordRequest, _empty_pb2.Empty]  # type: ignore[assignment]
     """Change the password of the account that has signed in. All its other sessions end."""
+    GetTotp: _aio.UnaryUnaryMultiCallable[_access_service_pb2.GetTotpRequest, _access_pb2.Totp]  # type: ignore[assignment]
+    """Read whether the account that has signed in has two-step sign-in."""
+    BeginTotp: _aio.UnaryUnaryMultiCallable[_access_service_pb2.BeginTotpRequest, _access_service_pb2.BeginTotpResponse]  # type: ignore[assignment]
+    """Begin to set up two-step sign-in, or to move it to another authenticator app. Of the account that has signed in;
+    nothing changes before the new secret is confirmed, and to begin again makes another one. FAILED_PRECONDITION: the
+    account has no password.
+    """
+    ConfirmTotp: _aio.UnaryUnaryMultiCallable[_access_service_pb2.ConfirmTotpRequest, _access_service_pb2.RecoveryCodes]  # type: ignore[assignment]
+    """Turn two-step sign-in on, with a code of the new secret. All other sessions of the account end, and recovery codes
+    that it had are no good any more. FAILED_PRECONDITION: nothing was begun.
+    """
+    DisableTotp: _aio.UnaryUnaryMultiCallable[_access_service_pb2.DisableTotpRequest, _empty_pb2.Empty]  # type: ignore[assignment]
+    """Turn two-step sign-in off. FAILED_PRECONDITION: it is off, or the account must have it."""
+    RenewRecoveryCodes: _aio.UnaryUnaryMultiCallable[_access_service_pb2.RenewRecoveryCodesRequest, _access_service_pb2.RecoveryCodes]  # type: ignore[assignment]
+    """Make new recovery codes; the old ones are no good any more. FAILED_PRECONDITION: two-step sign-in is off."""
     CreateAccount: _aio.UnaryUnaryMultiCallable[_access_service_pb2.CreateAccountRequest, _access_pb2.Account]  # type: ignore[assignment]
     """Make an account. ALREADY_EXISTS when the name is taken."""
     ListAccounts: _aio.UnaryUnaryMultiCallable[_access_service_pb2.ListAccountsRequest, _access_service_pb2.ListAccountsResponse]  # type: ignore[assignment]
@@ -110,6 +146,10 @@ class AccessServiceAsyncStub(AccessServiceStub):
     RevokeAccount: _aio.UnaryUnaryMultiCallable[_access_service_pb2.RevokeAccountRequest, _access_pb2.Account]  # type: ignore[assignment]
     """Revoke an account and end its sessions, at once. Revoking twice is no error. FAILED_PRECONDITION for the last
     admin's account.
+    """
+    ResetTotp: _aio.UnaryUnaryMultiCallable[_access_service_pb2.ResetTotpRequest, _access_pb2.Account]  # type: ignore[assignment]
+    """Turn off the two-step sign-in of somebody who has lost the authenticator app. The account's sessions end. No error
+    where it is off.
     """
     CreateToken: _aio.UnaryUnaryMultiCallable[_access_service_pb2.CreateTokenRequest, _access_service_pb2.CreateTokenResponse]  # type: ignore[assignment]
     """Make an API token. Its secret is in the answer, and nowhere else ever again."""
@@ -130,8 +170,9 @@ class AccessServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _access_service_pb2.SignInRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_access_service_pb2.SignInResponse, _abc.Awaitable[_access_service_pb2.SignInResponse]]:
-        """Sign in with an account. UNAUTHENTICATED when the name or the password is wrong (which one is not said);
-        RESOURCE_EXHAUSTED with a RetryInfo after too many failures.
+        """Sign in with an account. UNAUTHENTICATED when the name or the password is wrong (which one is not said), and when
+        both are right and the account has two-step sign-in: with the reason ONE_TIME_CODE_REQUIRED when there is no code,
+        WRONG_ONE_TIME_CODE when it is not good. RESOURCE_EXHAUSTED with a RetryInfo after too many failures.
         """
 
     @_abc_1.abstractmethod
@@ -188,6 +229,51 @@ class AccessServiceServicer(metaclass=_abc_1.ABCMeta):
         """Change the password of the account that has signed in. All its other sessions end."""
 
     @_abc_1.abstractmethod
+    def GetTotp(
+        self,
+        request: _access_service_pb2.GetTotpRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_access_pb2.Totp, _abc.Awaitable[_access_pb2.Totp]]:
+        """Read whether the account that has signed in has two-step sign-in."""
+
+    @_abc_1.abstractmethod
+    def BeginTotp(
+        self,
+        request: _access_service_pb2.BeginTotpRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_access_service_pb2.BeginTotpResponse, _abc.Awaitable[_access_service_pb2.BeginTotpResponse]]:
+        """Begin to set up two-step sign-in, or to move it to another authenticator app. Of the account that has signed in;
+        nothing changes before the new secret is confirmed, and to begin again makes another one. FAILED_PRECONDITION: the
+        account has no password.
+        """
+
+    @_abc_1.abstractmethod
+    def ConfirmTotp(
+        self,
+        request: _access_service_pb2.ConfirmTotpRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_access_service_pb2.RecoveryCodes, _abc.Awaitable[_access_service_pb2.RecoveryCodes]]:
+        """Turn two-step sign-in on, with a code of the new secret. All other sessions of the account end, and recovery codes
+        that it had are no good any more. FAILED_PRECONDITION: nothing was begun.
+        """
+
+    @_abc_1.abstractmethod
+    def DisableTotp(
+        self,
+        request: _access_service_pb2.DisableTotpRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_empty_pb2.Empty, _abc.Awaitable[_empty_pb2.Empty]]:
+        """Turn two-step sign-in off. FAILED_PRECONDITION: it is off, or the account must have it."""
+
+    @_abc_1.abstractmethod
+    def RenewRecoveryCodes(
+        self,
+        request: _access_service_pb2.RenewRecoveryCodesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_access_service_pb2.RecoveryCodes, _abc.Awaitable[_access_service_pb2.RecoveryCodes]]:
+        """Make new recovery codes; the old ones are no good any more. FAILED_PRECONDITION: two-step sign-in is off."""
+
+    @_abc_1.abstractmethod
     def CreateAccount(
         self,
         request: _access_service_pb2.CreateAccountRequest,
@@ -211,6 +297,16 @@ class AccessServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_access_pb2.Account, _abc.Awaitable[_access_pb2.Account]]:
         """Revoke an account and end its sessions, at once. Revoking twice is no error. FAILED_PRECONDITION for the last
         admin's account.
+        """
+
+    @_abc_1.abstractmethod
+    def ResetTotp(
+        self,
+        request: _access_service_pb2.ResetTotpRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_access_pb2.Account, _abc.Awaitable[_access_pb2.Account]]:
+        """Turn off the two-step sign-in of somebody who has lost the authenticator app. The account's sessions end. No error
+        where it is off.
         """
 
     @_abc_1.abstractmethod

@@ -356,6 +356,7 @@ class ImportClientsRequest(_message.Message):
     VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
     SKIP_OPEN_MAILINGS_FIELD_NUMBER: _builtins.int
     TIME_ZONE_BY_NUMBER_FIELD_NUMBER: _builtins.int
+    TIME_ZONE_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """On the first page: makes a repeat safe (AIP-155). The same id with the same rows gets the first answer again, and
     nothing is stored. An import that was cut off has no answer yet: the repeat goes through all rows.
@@ -379,6 +380,10 @@ class ImportClientsRequest(_message.Message):
     instead of the default: the codes of Russia's regions and those of Kazakhstan do, mobile ones of Russia don't. Without
     the field `time_zone` it holds for new clients, as the default does.
     """
+    time_zone: _builtins.str
+    """On the first page: the time zone of each row that names none, written as in `Client.time_zone`; also of clients that
+    exist, as if a column had it. With `time_zone_by_number` only of those whose number's code tells none.
+    """
     @_builtins.property
     def rows(self) -> _containers.RepeatedCompositeFieldContainer[Global___ImportClientsRow]:
         """100 to 1,000 rows a page are best; 10,000 at most, and 1 MiB a page, as any message to the engine."""
@@ -393,10 +398,11 @@ class ImportClientsRequest(_message.Message):
         validate_only: _builtins.bool = ...,
         skip_open_mailings: _builtins.bool = ...,
         time_zone_by_number: _builtins.bool = ...,
+        time_zone: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["errors_max", b"errors_max", "request_id", b"request_id", "rows", b"rows", "skip_open_mailings", b"skip_open_mailings", "source_digest", b"source_digest", "time_zone_by_number", b"time_zone_by_number", "validate_only", b"validate_only"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["errors_max", b"errors_max", "request_id", b"request_id", "rows", b"rows", "skip_open_mailings", b"skip_open_mailings", "source_digest", b"source_digest", "time_zone", b"time_zone", "time_zone_by_number", b"time_zone_by_number", "validate_only", b"validate_only"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -485,6 +491,7 @@ class ImportClientsResponse(_message.Message):
     OPEN_MAILINGS_FIELD_NUMBER: _builtins.int
     WITHOUT_TIME_ZONE_FIELD_NUMBER: _builtins.int
     ZONE_TOLD_BY_NUMBER_FIELD_NUMBER: _builtins.int
+    CLIENT_COUNT_FIELD_NUMBER: _builtins.int
     created: _builtins.int
     """Rows that made a new client."""
     updated: _builtins.int
@@ -494,9 +501,13 @@ class ImportClientsResponse(_message.Message):
     rejected: _builtins.int
     """Rows that were not stored; each has at least one entry in `errors`, up to the limit there."""
     without_time_zone: _builtins.int
-    """Rows that get the default time zone, or would without `time_zone_by_number`, because they name none."""
+    """Rows that get the default time zone, or would without `time_zone_by_number` and `time_zone`, because they name none."""
     zone_told_by_number: _builtins.int
     """Those of them whose number's code tells a time zone."""
+    client_count: _builtins.int
+    """With `validate_only`: of how many clients the rows are that would be stored. 0: nobody has counted, for there are more
+    than 300,000.
+    """
     @_builtins.property
     def errors(self) -> _containers.RepeatedCompositeFieldContainer[Global___ImportClientsError]:
         """What is wrong, in the order of the rows; the first `errors_max`, and no more than have 128 KiB of texts (each
@@ -520,10 +531,11 @@ class ImportClientsResponse(_message.Message):
         open_mailings: _abc.Iterable[Global___ImportClientsReach] | None = ...,
         without_time_zone: _builtins.int = ...,
         zone_told_by_number: _builtins.int = ...,
+        client_count: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["created", b"created", "errors", b"errors", "open_mailings", b"open_mailings", "rejected", b"rejected", "unchanged", b"unchanged", "updated", b"updated", "without_time_zone", b"without_time_zone", "zone_told_by_number", b"zone_told_by_number"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["client_count", b"client_count", "created", b"created", "errors", b"errors", "open_mailings", b"open_mailings", "rejected", b"rejected", "unchanged", b"unchanged", "updated", b"updated", "without_time_zone", b"without_time_zone", "zone_told_by_number", b"zone_told_by_number"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -177,6 +177,7 @@ class MailingBrief(_message.Message):
     NEXT_OPEN_COUNT_FIELD_NUMBER: _builtins.int
     NAME_FIELD_NUMBER: _builtins.int
     AUDIENCE_FIELD_NUMBER: _builtins.int
+    REASONS_FIELD_NUMBER: _builtins.int
     mailing_id: _builtins.int
     """The mailing's id."""
     text: _builtins.str
@@ -221,6 +222,10 @@ class MailingBrief(_message.Message):
         now, or never before the end.
         """
 
+    @_builtins.property
+    def reasons(self) -> _mailing_stats_pb2.ReasonCounts:
+        """Its messages that are not sent, by why."""
+
     def __init__(
         self,
         *,
@@ -239,10 +244,11 @@ class MailingBrief(_message.Message):
         next_open_count: _builtins.int = ...,
         name: _builtins.str = ...,
         audience: _mailing_pb2.AudienceMode.ValueType = ...,
+        reasons: _mailing_stats_pb2.ReasonCounts | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_missed", b"_missed", "end_time", b"end_time", "estimated_completion_time", b"estimated_completion_time", "message_counts", b"message_counts", "missed", b"missed", "next_open_time", b"next_open_time", "start_time", b"start_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_missed", b"_missed", "end_time", b"end_time", "estimated_completion_time", b"estimated_completion_time", "message_counts", b"message_counts", "missed", b"missed", "next_open_time", b"next_open_time", "reasons", b"reasons", "start_time", b"start_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_missed", b"_missed", "audience", b"audience", "audience_state", b"audience_state", "end_time", b"end_time", "estimated_completion_time", b"estimated_completion_time", "mailing_id", b"mailing_id", "message_counts", b"message_counts", "missed", b"missed", "name", b"name", "next_open_count", b"next_open_count", "next_open_time", b"next_open_time", "progress", b"progress", "rate_per_second", b"rate_per_second", "start_time", b"start_time", "state", b"state", "text", b"text"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_missed", b"_missed", "audience", b"audience", "audience_state", b"audience_state", "end_time", b"end_time", "estimated_completion_time", b"estimated_completion_time", "mailing_id", b"mailing_id", "message_counts", b"message_counts", "missed", b"missed", "name", b"name", "next_open_count", b"next_open_count", "next_open_time", b"next_open_time", "progress", b"progress", "rate_per_second", b"rate_per_second", "reasons", b"reasons", "start_time", b"start_time", "state", b"state", "text", b"text"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__missed: _TypeAlias = _typing.Literal["missed"]  # noqa: Y015
     _WhichOneofArgType__missed: _TypeAlias = _typing.Literal["_missed", b"_missed"]  # noqa: Y015

@@ -175,7 +175,10 @@ def test_posts_take_a_key(document: dict[str, Any]) -> None:
         f"{API}/report/mail",
         f"{API}/receipts/{{provider}}",
         f"{API}/accounts/{{account_id}}/revoke",
+        f"{API}/accounts/{{account_id}}/reset_totp",
         f"{API}/tokens/{{token_id}}/revoke",
+        # A one-time code is good once; a secret that nobody has seen is made anew.
+        *(f"{API}/session/totp{path}" for path in ("", "/confirm", "/disable", "/recovery_codes")),
     }
 
 
@@ -298,8 +301,9 @@ async def test_the_page_asks_nobody_else(browser: TestClient[web.Request, web.Ap
             assert len(await response.read()) > 100
 
 
-async def test_the_address_without_the_slash_leads_there(browser: TestClient[web.Request, web.Application]) -> None:
-    async with browser.get(DOCS_PATH.rstrip("/"), allow_redirects=False) as response:
+@pytest.mark.parametrize("path", ["/api/v1/docs", "/docs/", "/docs"])
+async def test_other_addresses_lead_there(browser: TestClient[web.Request, web.Application], path: str) -> None:
+    async with browser.get(path, allow_redirects=False) as response:
         assert (response.status, response.headers["Location"]) == (308, DOCS_PATH)
 
 

@@ -17,11 +17,11 @@ from grpc import aio
 from common.setting_types import Listen
 from gateway.app import make_app
 from gateway.channel import open_channel
-from gateway.http.admission import Admission, declared_role, is_admitted
+from gateway.http.admission import Admission, Whom, declared_role, is_admitted
 from gateway.http.connections import HttpServer, Limits
 from gateway.http.engine_client import EngineClient
 from gateway.http.problems import Problem
-from mailing.v1.access_pb2 import ROLE_ADMIN, ROLE_OPERATOR, ROLE_VIEWER, Identity
+from mailing.v1.access_pb2 import ROLE_ADMIN, ROLE_OPERATOR, ROLE_PROVIDER, ROLE_VIEWER, Identity, Role
 from tests.gateway.http.test_connections import connect
 from tests.gateway.http_rig import SIGNED_IN, TOKEN, Access, engine, settings
 from tests.patience import PATIENT_SECONDS
@@ -103,6 +103,28 @@ async def test_no_route_reads_a_body_of_somebody_unknown_or_of_too_low_a_role() 
     assert asked > 15
 
 
+@pytest.mark.parametrize(
+    ("role", "path", "status"),
+    [
+        (ROLE_PROVIDER, "/receipts", 400),
+        (ROLE_PROVIDER, "/inbound", 400),
+        (ROLE_PROVIDER, "/clients", 403),
+        (ROLE_VIEWER, "/clients", 403),
+        (ROLE_VIEWER, "/mailings/preview", 400),
+        (ROLE_OPERATOR, "/clients", 400),
+        (ROLE_OPERATOR, "/receipts", 403),
+    ],
+)
+async def test_an_empty_body_asks_for_the_same_role_as_any_other(role: Role.ValueType, path: str, status: int) -> None:
+    async with engine(Access(role=role)) as port, whole(f"127.0.0.1:{port}") as (url, _):
+        head = f"POST /api/v1{path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Type: application/json\r\n"
+        reader, writer = await connect(url)
+        writer.write(f"{head}Authorization: Bearer {TOKEN}\r\nContent-Length: 0\r\n\r\n".encode())
+        answer = await asyncio.wait_for(reader.read(), PATIENT_SECONDS)
+        writer.close()
+    assert int(answer.split()[1]) == status
+
+
 async def test_whoever_may_is_told_to_go_on() -> None:
     async with engine(Access(role=ROLE_OPERATOR)) as port, whole(f"127.0.0.1:{port}") as (url, _):
         status, _ = await head_only(url, "POST", "/api/v1/clients", f"Authorization: Bearer {TOKEN}")
@@ -168,7 +190,7 @@ def admission(asked: Asked, clock: Any = lambda: 0.0) -> Admission:
 
 async def status_of(admission: Admission, request: web.Request) -> int:
     try:
-        await admission.admit(request, "operator")
+        await admission.admit(request, Whom("operator"))
     except Problem as problem:
         assert not is_admitted(request)
         return problem.status

@@ -112,7 +112,7 @@ async def test_files_are_looked_at_now_and_then(tmp_path: Path) -> None:
 
     def fail() -> None:
         read.set()
-        raise TlsError("no good")
+        raise TlsError("MAILING_HTTP_TLS_CERT", "no good")
 
     reloader = Reloader(period_seconds=0.001)
     await reloader.stop()  # stopping what has not started is no error

@@ -36,7 +36,7 @@ BESIDE_THE_CONTRACT: Final[dict[str, Requirement | None]] = {
     "GET /metrics": Requirement(Role.VIEWER),
 }
 """Besides the document and its page, which are for everybody."""
-DOCUMENT: Final = re.compile(r"GET /api/v1/docs(/.*)?")
+DOCUMENT: Final = re.compile(r"GET (/api/v1)?/docs(/.*)?")
 PANEL: Final = re.compile(r" /admin(/|$)")
 """Its routes take sessions in place of tokens: tests/admin/test_matrix.py."""
 BAD: Final = {

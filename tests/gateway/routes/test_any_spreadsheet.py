@@ -109,6 +109,7 @@ async def test_open_mailings_that_would_text_are_told_and_can_be_skipped(gateway
     counts = {"created": 2, "updated": 1, "unchanged": 1, "rejected": 1}
     assert {name: told[name] for name in counts} == counts
     assert told["open_mailings"] == [{"mailing_id": 1, "client_count": 2}, {"mailing_id": 2, "client_count": 1}]
+    assert told["client_count"] == 3  # the last row has the number of the first one
     assert (await gateway.get("/clients")).json["total_size"] == 1
     done = await ask("skip_open_mailings=true")
     assert {name: done[name] for name in counts} == counts
@@ -164,3 +165,28 @@ async def test_a_missing_time_zone_is_told_by_the_number_where_that_is_asked_for
         "74950000004": "UTC",
         "73430000005": "Asia/Yekaterinburg",
     }
+
+
+async def test_one_time_zone_for_all_rows_that_name_none(gateway: Gateway) -> None:
+    async def ask(query: str, data: bytes, **headers: str) -> Answer:
+        return await gateway.post(f"/clients/import?{query}", data=data, headers={"Content-Type": CSV, **headers})
+
+    async def zones() -> dict[str, str]:
+        found = (await gateway.get("/clients")).json["clients"]
+        return {each["phone_number"][-1]: each["time_zone"] for each in found}
+
+    bad = await ask("time_zone=Mars", b"phone_number\n79160000001\n")
+    assert (bad.status, bad.bad, bad.json["errors"][0]["code"]) == (422, ["/time_zone"], "NOT_TIME_ZONE")
+    await ask("", b"phone_number\n79160000001\n")
+    told = (await ask("time_zone=%D0%9E%D0%BC%D1%81%D0%BA&validate_only=true", b"phone_number\n79160000001\n")).json
+    assert (told["updated"], await zones()) == (1, {"1": "UTC"})
+    await ask("time_zone=%D0%9E%D0%BC%D1%81%D0%BA", b"phone_number\n79160000001\n79160000002\n")
+    assert await zones() == {"1": "Asia/Omsk", "2": "Asia/Omsk"}
+    mixed = b"phone_number,time_zone\n79160000001,\n79160000002,Europe/Samara\n73430000003,\n"
+    await ask("time_zone=Asia/Tomsk&time_zone_by_number=true", mixed)
+    assert await zones() == {"1": "Asia/Tomsk", "2": "Europe/Samara", "3": "Asia/Yekaterinburg"}
+    # Another zone makes it another request.
+    answers = [
+        await ask(f"time_zone={zone}", mixed, **{"Idempotency-Key": "k"}) for zone in ("UTC", "UTC", "Asia/Omsk")
+    ]
+    assert [answer.status for answer in answers] == [200, 200, 422]

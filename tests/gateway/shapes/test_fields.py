@@ -8,8 +8,10 @@ from typing import Any, Final
 import pytest
 from marshmallow import ValidationError, fields
 
+from common.contract.reader import Kind
 from gateway.shapes import Use, schema_of
-from gateway.shapes.fields import ListOf, Nested, Text, Whole, fits_of
+from gateway.shapes.fields import Flag, ListOf, Nested, Text, Whole, fits_of
+from gateway.shapes.schemas import CLASSES
 from mailing.v1.receipt_service_pb2 import Receipt
 
 RECEIPT: Final = {"id": 5, "status": "delivered", "time": "2026-01-31T06:00:00Z", "code": "000", "detail": None}
@@ -50,7 +52,7 @@ def test_what_is_no_such_object_is_left_to_marshmallow(entry: Any) -> None:
     assert not fits(entry)
 
 
-@pytest.mark.parametrize("field", [fields.Boolean(), Text(validate=lambda value: value), ListOf(Whole())])
+@pytest.mark.parametrize("field", [Flag(), Text(validate=lambda value: value), ListOf(Whole())])
 def test_of_other_kinds_of_fields_nothing_is_told(field: fields.Field[Any]) -> None:
     assert fits_of(field) is None
 
@@ -60,3 +62,16 @@ def test_a_list_names_its_bad_entries_among_good_ones() -> None:
     found = loaded(field, [RECEIPT, {**RECEIPT, "id": 0}, RECEIPT])
     assert list(found.messages) == [1]
     assert field.deserialize([RECEIPT, RECEIPT]) == [RECEIPT, RECEIPT]
+
+
+@pytest.mark.parametrize("kind", CLASSES)
+def test_a_field_of_a_body_takes_no_other_kind_of_json(kind: Kind) -> None:
+    taken: dict[Kind, set[type]] = {
+        Kind.TEXT: {str}, Kind.WORD: {str}, Kind.TIME: {str}, Kind.WHOLE: {int, float}, Kind.REAL: {int, float},
+        Kind.FLAG: {bool}, Kind.STRUCT: {dict}, Kind.VALUE: {str, int, float, bool, list, dict},
+    }  # fmt: skip
+    field = CLASSES[kind]()
+    values: tuple[object, ...] = ("yes", "true", "1", "2026-01-31T06:00:00Z", 0, 1, 2.0, True, False, [], {})
+    for value in values:
+        if type(value) not in taken[kind]:
+            assert isinstance(loaded(field, value), ValidationError), value

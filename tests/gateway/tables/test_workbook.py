@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import resource
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import aclosing, suppress
 from typing import Any, Final
 
@@ -97,19 +97,6 @@ async def test_the_first_sheet_with_rows_is_read_and_named_and_rows_keep_their_n
         (8, "", "79161234568"),
     ]
     assert [column.field for column in reader.columns] == [IGNORE, "tag", PHONE]
-
-
-@pytest.mark.parametrize(
-    ("above", "line"),
-    [
-        ([["Группа"], ["от", "5 мая"]], 3),  # a title that is a column's name elsewhere
-        ([["Тег", "Город"]], 2),
-        ([["a", "b"]] * 19, 20),
-    ],
-)
-async def test_the_header_is_found_below_titles(above: list[Sequence[Any]], line: int) -> None:
-    items, _ = await read(workbook(("S", [*above, ["Телефон", "Метка"], [79161234567, "vip"]])), plan_of(["Метка=tag"]))
-    assert [(item.line, item.cell("tag")) for item in items if isinstance(item, ImportRow)] == [(line + 1, "vip")]
 
 
 async def test_a_header_that_names_nothing_can_be_shown() -> None:

@@ -10,6 +10,7 @@ import { Preview } from "./import_preview.js";
 import { Running, reached } from "./import_progress.js";
 import { Result } from "./import_result.js";
 import { checkOf, importOf, sampleOf } from "./import_sample.js";
+import { USUAL } from "./import_zones.js";
 
 const CHOOSING = { step: "choose" };
 
@@ -20,20 +21,20 @@ export function ClientImport() {
   useLeavingAsked(state.step === "run");
 
   /** `said`: what the columns are; undefined: as their names and what was chosen before tell. */
-  const choose = async (file, charset = "", said = undefined, byNumber = Boolean(said && state.byNumber)) => {
+  const choose = async (file, charset = "", said = undefined, zones = said ? state.zones : USUAL) => {
     control.current?.abort();
     const mine = new AbortController();
     control.current = mine;
     const show = (next) =>
-      mine.signal.aborted || setState(({ silent, check }) => ({ file, charset, byNumber, silent, check, ...next }));
+      mine.signal.aborted || setState(({ silent, check }) => ({ file, charset, zones, silent, check, ...next }));
     if (!said) show({ step: "read", silent: false, check: undefined });
     try {
-      const first = await sampleOf(file, charset, said ?? {}, mine.signal, { byNumber });
+      const first = await sampleOf(file, charset, said ?? {}, mine.signal, { zones });
       const fields = said ?? fieldsOf(first.columns);
       const isTold = said || first.columns.every(({ header, field }) => fields[header] === field);
-      const preview = isTold ? first : await sampleOf(file, charset, fields, mine.signal, { byNumber });
+      const preview = isTold ? first : await sampleOf(file, charset, fields, mine.signal, { zones });
       show({ step: "preview", preview, fields });
-      await check(mine, { file, charset, fields, byNumber, preview });
+      await check(mine, { file, charset, fields, zones, preview });
     } catch (error) {
       show({ step: "choose", error });
     }
@@ -55,12 +56,12 @@ export function ClientImport() {
   };
   const put = (found) => setState((old) => (old.step === "run" ? { ...old, ...found } : old));
   const run = async () => {
-    const { file, charset, preview, fields, silent, byNumber } = state;
+    const { file, charset, preview, fields, silent, zones } = state;
     control.current?.abort(); // a look at the file that is still under way would put its preview over the import
     const mine = new AbortController();
     control.current = mine;
     const id = randomKey();
-    const begun = { file, charset, preview, fields, silent, byNumber, id };
+    const begun = { file, charset, preview, fields, silent, zones, id };
     setState({ step: "run", ...begun, sent: 0, stored: null, began: performance.now() });
     try {
       const result = await importOf(file, begun, { onProgress: (sent) => put({ sent }), signal: mine.signal });
@@ -73,9 +74,9 @@ export function ClientImport() {
     choose,
     run,
     setField,
-    setByNumber: (byNumber) => {
-      setState({ ...state, byNumber });
-      choose(state.file, state.charset, state.fields, byNumber);
+    setZones: (zones) => {
+      setState({ ...state, zones });
+      choose(state.file, state.charset, state.fields, zones);
     },
     setSilent: (silent) => setState((old) => ({ ...old, silent })),
     onStored: (stored) => put({ stored }),

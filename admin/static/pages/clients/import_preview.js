@@ -8,7 +8,7 @@ import { KEYS } from "./columns.js";
 import { attributesOf, ColumnChoice, fieldName, hasPhones } from "./import_columns.js";
 import { ENCODINGS, EncodingChoice } from "./import_encoding.js";
 import { OpenMailings } from "./import_open.js";
-import { NoTimeZone, TimeZones } from "./import_zones.js";
+import { isAsked, TimeZones } from "./import_zones.js";
 
 const TONES = { created: "good", updated: "busy", unchanged: "quiet", repeat: "warn", bad: "bad" };
 const KIB = 1024;
@@ -26,31 +26,31 @@ function size(bytes) {
 const isAllOf = (preview) => preview.is_whole && preview.rows.length === preview.estimated_rows;
 const badOf = (preview) => preview.rows.filter((each) => each.outcome === "bad").length;
 
-/** {count, isKnown}: how many rows will be stored, by the first ones: an estimate, unless all are shown. */
-export const roughlyStored = (preview) => ({
-  count: preview.estimated_rows - (isAllOf(preview) ? badOf(preview) : 0),
-  isKnown: isAllOf(preview),
-});
+const repeatsOf = (preview) => preview.rows.filter((each) => each.outcome === "repeat").length;
 
-/** As `roughlyStored`; exact, once all rows were looked at; `clients`: of how many, where each row is shown. */
+/**
+ * {count, words}: how many will be stored, and how the button says so. Of a file that is not shown whole nobody knows how
+ * many rows are bad or of one client: so many are the most. `what`: of clients, or rows that are none.
+ */
+export function roughlyStored(preview, what = "clients") {
+  const most = preview.estimated_rows - badOf(preview) - repeatsOf(preview);
+  if (isAllOf(preview)) return { count: most, words: what };
+  return { count: most, words: preview.is_whole ? `${what}_most` : `${what}_about` };
+}
+
+/** As `roughlyStored`; exact, once all rows were looked at, unless these are too many. */
 function storedOf({ preview, check, fields }) {
-  if (preview.format !== "ndjson" && !hasPhones(fields)) return { count: 0, isKnown: true };
-  if (isAllOf(preview)) {
-    const { count } = roughlyStored(preview);
-    return { count, isKnown: true, clients: count - preview.rows.filter((each) => each.outcome === "repeat").length };
-  }
-  if (check) return { count: check.created + check.updated + check.unchanged, isKnown: true };
-  return roughlyStored(preview);
+  if (preview.format !== "ndjson" && !hasPhones(fields)) return { count: 0 };
+  if (isAllOf(preview) || !check) return roughlyStored(preview);
+  if (check.client_count > 0) return { count: check.client_count, words: "clients" };
+  return { count: check.created + check.updated + check.unchanged, words: "clients_most" };
 }
 
 /** What the button says that stores them. */
-export function startWords({ count, isKnown, clients }) {
-  if (count === 0) return t("import.start_nothing");
-  if (clients !== undefined) return t("import.start_clients", { smart_count: clients });
-  return t(isKnown ? "import.start" : "import.start_about", { smart_count: count });
-}
+export const startWords = ({ count, words }) =>
+  count === 0 ? t("import.start_nothing") : t(`import.start.${words}`, { smart_count: count });
 
-export function Preview({ file, charset, preview, fields, check, silent, byNumber, acts }) {
+export function Preview({ file, charset, preview, fields, check, silent, zones, acts }) {
   const [bad, isAll] = [badOf(preview), isAllOf(preview)];
   const stored = storedOf({ preview, check, fields });
   const isTable = preview.format !== "ndjson";
@@ -77,8 +77,8 @@ export function Preview({ file, charset, preview, fields, check, silent, byNumbe
     isTable && !hasPhones(fields) && h(Notice, { tone: "warn" }, t("import.no_phones")),
     check?.open_mailings.length > 0 &&
       h(OpenMailings, { reach: check.open_mailings, silent, onChange: acts.setSilent }),
-    check?.zone_told_by_number > 0 && h(TimeZones, { check, byNumber, onChange: acts.setByNumber }),
-    check?.without_time_zone > check?.zone_told_by_number && h(NoTimeZone, { check, zone: usualZone(preview, fields) }),
+    (isAsked(preview, fields, check) || zones.how !== "default") &&
+      h(TimeZones, { check, zones, usual: usualZone(preview, fields), onChange: acts.setZones }),
     bad > 0 && hasPhones(fields) && h(Notice, { tone: "warn" }, badWords(bad, preview.rows.length, isAll)),
     h("p", { className: "muted" }, check ? checkWords(check) : t("import.nothing_yet")),
     h("h3", null, isAll ? t("import.rows_all") : t("import.rows_first", { smart_count: preview.rows.length })),
@@ -90,7 +90,7 @@ export function Preview({ file, charset, preview, fields, check, silent, byNumbe
 const usualZone = ({ format, rows }, fields) =>
   format === "ndjson" || Object.values(fields).includes("time_zone")
     ? undefined
-    : rows.find(({ values }) => values)?.values.time_zone;
+    : rows.find(({ outcome }) => outcome !== "bad")?.values.time_zone;
 
 const checkWords = (check) => `${t("import.nothing_yet")} ${t("import.check", check)}`;
 

@@ -1,39 +1,64 @@
-// Rows that name no time zone, where the number's code tells it: whether it is to be taken from there.
-import { t } from "../../i18n.js";
+// Rows that name no time zone: which one they get. One for all of them, that of the number's code, or the usual one.
+import { t, timeZone } from "../../i18n.js";
 import { Choice } from "../../kit/fields.js";
 import { h } from "../../kit/lib.js";
 import { Notice } from "../../kit/parts.js";
+import { Picker } from "../../kit/picker.js";
+import { allZones, useFacets } from "./facets.js";
 
-/** `check`: what the import would do; `byNumber`: what was chosen. */
-export const TimeZones = ({ check, byNumber, onChange }) =>
-  h(
+export const USUAL = { how: "default", zone: "" };
+
+/** As the query says it. */
+export function zonesOf({ how, zone }) {
+  if (how === "one") return zone ? { time_zone: zone } : {};
+  return how === "number" ? { time_zone_by_number: true } : {};
+}
+
+/** Whether there is something to choose. */
+export const isAsked = ({ format }, fields, check) =>
+  check?.without_time_zone > 0 || (format !== "ndjson" && !Object.values(fields).includes("time_zone"));
+
+/** `check`: what the import would do, once it is known; `zones`: what was chosen; `usual`: the zone of those of whom none is said. */
+export function TimeZones({ check, zones, usual, onChange }) {
+  const facets = useFacets();
+  const told = check?.zone_told_by_number ?? 0;
+  const options = ["default", ...(told > 0 || zones.how === "number" ? ["number"] : []), "one"];
+  return h(
     "div",
     { className: "import-open" },
-    h(
-      Notice,
-      { title: t("import.zones.title", { smart_count: check.without_time_zone }) },
-      t("import.zones.told", { smart_count: check.zone_told_by_number }),
-    ),
+    check?.without_time_zone > 0 && h(Missing, { check, usual: zones.how === "default" ? usual : undefined }),
     h(Choice, {
       label: t("import.zones.ask"),
       name: "time-zones",
-      value: byNumber ? "number" : "default",
-      onChange: (value) => onChange(value === "number"),
-      options: ["default", "number"].map((value) => ({
+      value: zones.how,
+      onChange: (how) => onChange({ how, zone: zones.zone || timeZone() }),
+      options: options.map((value) => ({
         value,
         label: t(`import.zones.${value}`),
         words: t(`import.zones.${value}_words`),
       })),
     }),
+    zones.how === "one" &&
+      h(Picker, {
+        label: t("import.zones.which"),
+        className: "import-zone",
+        value: zones.zone || null,
+        options: allZones(facets.of("time_zone")),
+        onChange: (zone) => onChange({ how: "one", zone: zone ?? "" }),
+      }),
   );
+}
 
-/** Rows of which nothing tells a time zone: what that means for the hours in which they are texted, and what to do. */
-export const NoTimeZone = ({ check, zone }) =>
+/** How many rows name none, and what that means for the hours in which they are texted. */
+const Missing = ({ check, usual }) =>
   h(
     Notice,
-    {
-      tone: "warn",
-      title: t("import.no_zone.title", { smart_count: check.without_time_zone - check.zone_told_by_number }),
-    },
-    `${zone ? t("import.no_zone.this", { zone }) : t("import.no_zone.usual")} ${t("import.no_zone.what")}`,
+    { tone: "warn", title: t("import.zones.title", { smart_count: check.without_time_zone }) },
+    [
+      check.zone_told_by_number > 0 && t("import.zones.told", { smart_count: check.zone_told_by_number }),
+      usual ? t("import.no_zone.this", { zone: usual }) : t("import.no_zone.hours"),
+      t("import.no_zone.what"),
+    ]
+      .filter(Boolean)
+      .join(" "),
   );

@@ -6,9 +6,11 @@ import { h, Link, useEffect, useState } from "../../kit/lib.js";
 import { Pager } from "../../kit/pager.js";
 import { Card, Loading, StatusChip, Table, Time, Trouble } from "../../kit/parts.js";
 import { usePoll } from "../../kit/poll.js";
+import { titleOf } from "../../kit/words.js";
 
 const EVERY_MS = 5000;
 const STATUSES = ["pending", "sent", "not_sent"];
+const TITLE_MAX = 80;
 const START = { page: 1, per: 25, status: "" };
 
 export function ClientMessages({ clientId }) {
@@ -22,7 +24,7 @@ export function ClientMessages({ clientId }) {
     EVERY_MS,
     JSON.stringify([clientId, asked]),
   );
-  const texts = useTexts(data?.data);
+  const titles = useTitles(data?.data);
   const statuses = [
     { value: "", label: t("clients.messages_all") },
     ...STATUSES.map((value) => ({ value, label: t(`status.${value}`) })),
@@ -43,7 +45,7 @@ export function ClientMessages({ clientId }) {
     h(Trouble, { error, reload }),
     data
       ? h(Table, {
-          columns: columns(texts),
+          columns: columns(titles),
           rows: data.data,
           empty: t(asked.status ? "clients.messages_none_such" : "clients.messages_none"),
         })
@@ -60,7 +62,7 @@ export function ClientMessages({ clientId }) {
   );
 }
 
-const columns = (texts) => [
+const columns = (titles) => [
   { key: "status", label: t("clients.message_status"), render: (row) => h(Outcome, { row }) },
   {
     key: "mailing_id",
@@ -69,7 +71,7 @@ const columns = (texts) => [
       h(
         Link,
         { className: "client-excerpt", to: `/mailings/${row.mailing_id}/show` },
-        texts[row.mailing_id] ?? t("clients.message_number", { id: String(row.mailing_id) }),
+        titles[row.mailing_id] ?? t("clients.message_number", { id: String(row.mailing_id) }),
       ),
   },
   {
@@ -94,17 +96,17 @@ const Outcome = ({ row }) =>
     row.reason && h("span", { className: "muted" }, t(`reason.${row.reason}`)),
   );
 
-/** {mailing id: its text}, of the mailings that the messages are of. */
-function useTexts(messages) {
-  const [texts, setTexts] = useState({});
-  const wanted = [...new Set((messages ?? []).map((each) => String(each.mailing_id)))].filter((id) => !(id in texts));
+/** {mailing id: what it is called}, of the mailings that the messages are of. */
+function useTitles(messages) {
+  const [titles, setTitles] = useState({});
+  const wanted = [...new Set((messages ?? []).map((each) => String(each.mailing_id)))].filter((id) => !(id in titles));
   useEffect(() => {
     if (wanted.length === 0) return;
-    const put = (found) => setTexts((old) => ({ ...old, ...found }));
+    const put = (found) => setTitles((old) => ({ ...old, ...found }));
     call("/mailings", { query: { ids: JSON.stringify(wanted) } }).then(
-      ({ data }) => put(Object.fromEntries(data.map((each) => [each.id, each.text]))),
+      ({ data }) => put(Object.fromEntries(data.map((each) => [each.id, titleOf(each, TITLE_MAX)]))),
       () => {}, // their numbers are shown
     );
   }, [wanted.join()]);
-  return texts;
+  return titles;
 }

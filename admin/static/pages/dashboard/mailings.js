@@ -4,7 +4,7 @@ import { fromNow, momentOrClock, speed, t } from "../../i18n.js";
 import { h, Link, useState } from "../../kit/lib.js";
 import { Button, Card } from "../../kit/parts.js";
 import { Progress } from "../../kit/progress.js";
-import { beginning } from "../../kit/words.js";
+import { beginning, ReasonLinks } from "../../kit/words.js";
 import { heldWords, StandingChip, standingOf } from "../mailings/standing.js";
 
 const SHOWN = 6; // what is below the list should not be out of sight
@@ -53,6 +53,7 @@ function Row({ brief, engine }) {
     ),
     h(Progress, { counts: brief.message_counts, label: t("dashboard.of_mailing", { id: String(brief.mailing_id) }) }),
     h("div", { className: "mailing-words" }, wordsOf(brief, standing)),
+    h(ReasonLinks, { reasons: brief.reasons, filter: { mailing_id: brief.mailing_id } }),
     brief.missed > 0 && h("div", { className: "mailing-missed" }, t("dashboard.missed", { smart_count: brief.missed })),
   );
 }

@@ -4,14 +4,13 @@ import { duration, latency, money, number, t } from "../../i18n.js";
 import { h, useState } from "../../kit/lib.js";
 import { Card, Segments, Stat, Table } from "../../kit/parts.js";
 import { arrivals, fates, ShareBars, TimePlot } from "../../kit/plot.js";
-import { MessagesLink } from "../../kit/words.js";
+import { MessagesLink, REASONS } from "../../kit/words.js";
 import { These } from "../messages/these.js";
 import { tagName } from "./parts.js";
 import { timelineBars } from "./times.js";
 
 const HOUR_SECONDS = 3600;
 const ROWS_MAX = 10;
-const REASONS = ["rejected", "expired", "cancelled", "uncertain", "suppressed", "incomplete"];
 const DELETED = "(deleted)"; // the engine's name for clients that are gone
 
 /** What became of messages, by time. */

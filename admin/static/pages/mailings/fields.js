@@ -5,7 +5,7 @@ import { Choice, Field } from "../../kit/fields.js";
 import { h, useId, useRef, useState } from "../../kit/lib.js";
 import { Button } from "../../kit/parts.js";
 import { DAYTIME } from "./night.js";
-import { Placeholders } from "./placeholders.js";
+import { isPersonal, Placeholders, writtenSegments } from "./placeholders.js";
 import { countSegments, dearCharacters, lengthOf, TEXT_MAX } from "./sms.js";
 import { after, ends, fromLocal, lasting, starts, toLocal } from "./times.js";
 
@@ -64,9 +64,9 @@ function Length({ text, counted }) {
     "div",
     { className: "m-text-length" },
     h("span", { className: length > TEXT_MAX ? "over" : "" }, t("mailings.form.length", { length, most: TEXT_MAX })),
-    segments > 0 && h("strong", null, t("mailings.segments", { smart_count: segments })),
+    segments > 0 && h("strong", null, writtenSegments({ text, segments })),
     segments > 0 && h("span", { title: t(`mailings.encoding.${encoding}.hint`) }, t(`mailings.encoding.${encoding}`)),
-    segments > 0 && h("span", null, t("mailings.form.units", { units, left })),
+    segments > 0 && !isPersonal(text) && h("span", null, t("mailings.form.units", { units, left })),
     dear &&
       h(
         "p",

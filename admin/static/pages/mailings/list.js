@@ -10,7 +10,7 @@ import { Progress } from "../../kit/progress.js";
 import { useQuery } from "../../kit/query.js";
 import { beginning, titleOf } from "../../kit/words.js";
 import { Counts } from "./parts.js";
-import { isOver, StandingChip, standingOf } from "./standing.js";
+import { isCollecting, isOver, StandingChip, standingOf } from "./standing.js";
 import { windowParts } from "./times.js";
 
 const PAGE_ROWS = 20;
@@ -74,8 +74,7 @@ async function found(asked) {
   return { data: rows, total };
 }
 
-const moves = ({ mailing }) =>
-  mailing.state === "active" || mailing.state === "scheduled" || mailing.audience_state === "building";
+const moves = ({ mailing }) => mailing.state === "active" || mailing.state === "scheduled" || isCollecting(mailing);
 
 /** Searches as one types, once the fingers rest. */
 function Search({ value, onSearch }) {
@@ -171,7 +170,7 @@ const Row = ({ mailing, standing }) =>
         over: isOver(mailing),
         label: t("mailings.progress_of", { id: String(mailing.id) }),
       }),
-      mailing.audience_state === "building"
+      isCollecting(mailing)
         ? h("span", { className: "muted" }, t("mailings.building"))
         : h(Counts, { counts: mailing.message_counts }),
     ),

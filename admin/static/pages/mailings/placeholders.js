@@ -10,6 +10,10 @@ const ATTRIBUTES_MAX = 8; // those that most clients have; others are written by
 /** Whether a text names anything of clients. */
 export const isPersonal = (text) => /(^|[^\\])\{\{/.test(text);
 
+/** How many segments a text takes; one that names something of clients takes so many as it is written, and others as it goes out. */
+export const writtenSegments = ({ text, segments }) =>
+  t(isPersonal(text) ? "mailings.segments.written" : "mailings.segments", { smart_count: segments });
+
 /** Put a placeholder where the cursor is, and the cursor behind it; `area`: the textarea. */
 function insert(area, name, onChange) {
   const placed = `{{${name}}}`;

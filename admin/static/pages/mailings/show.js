@@ -21,8 +21,9 @@ import { MessagesLink } from "../../kit/words.js";
 import { Actions } from "./actions.js";
 import { Breakdown, ByProvider, Reasons, Technical, Timeline } from "./charts.js";
 import { Funnel } from "./funnel.js";
-import { Audience, Bubble, MailingTrouble, segmentsWords } from "./parts.js";
-import { heldWords, isOpen, isOver, StandingChip, standingOf } from "./standing.js";
+import { Audience, Bubble, MailingTrouble } from "./parts.js";
+import { writtenSegments } from "./placeholders.js";
+import { heldWords, isCollecting, isOpen, isOver, StandingChip, standingOf } from "./standing.js";
 import { windowWords } from "./times.js";
 
 const MOVING_MS = 2000;
@@ -120,7 +121,7 @@ function Warnings({ mailing, stats, standing }) {
   const open = mailing.state === "active" || mailing.state === "scheduled";
   return [
     ...mailing.warnings.map((each) => h(Notice, { key: `${each.code} ${each.field}`, tone: "warn" }, said(each))),
-    mailing.audience_state === "building" &&
+    isCollecting(mailing) &&
       h(Notice, { key: "building" }, t("mailings.building_long", { count: mailing.message_counts.total })),
     open &&
       missed > 0 &&
@@ -245,7 +246,7 @@ function Plan({ mailing }) {
   ];
   return h(
     Card,
-    { title: t("mailings.text"), className: "m-facts-card", actions: h(Chip, null, segmentsWords(mailing.segments)) },
+    { title: t("mailings.text"), className: "m-facts-card", actions: h(Chip, null, writtenSegments(mailing)) },
     h(Bubble, { text: mailing.text }),
     h(Facts, { rows: rows.filter(Boolean).map(([key, value, hint]) => ({ key, label: factLabel(key), value, hint })) }),
   );

@@ -10,6 +10,9 @@ export const isOpen = ({ state }) => ["scheduled", "active", "paused"].includes(
 /** Whether nothing more will be sent. */
 export const isOver = (mailing) => !isOpen(mailing);
 
+/** Whether its clients are still being found; of one that is over nobody looks for more. */
+export const isCollecting = (mailing) => isOpen(mailing) && mailing.audience_state === "building";
+
 const waits = ({ state, message_counts: counts }) => state === "active" && counts.pending > 0;
 
 /** Why nothing of it goes out: "all", "token", "provider", or null. `engine`: its status. */

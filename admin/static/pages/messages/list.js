@@ -3,14 +3,13 @@ import { known, number, t } from "../../i18n.js";
 import { asked, column, own } from "../../kit/grid.js";
 import { h, Link, RA, useLocation } from "../../kit/lib.js";
 import { DeliveryChip, StatusChip, Time } from "../../kit/parts.js";
-import { readable, titleOf } from "../../kit/words.js";
+import { REASONS, readable, titleOf } from "../../kit/words.js";
 import { ClientInput } from "./client_input.js";
 import { MailingInput } from "./mailing_input.js";
 import { These } from "./these.js";
 
 const { Datagrid, List, ReferenceField, SelectInput, WithRecord } = RA;
 const STATUSES = ["pending", "sent", "not_sent"];
-const REASONS = ["expired", "rejected", "cancelled", "uncertain", "suppressed", "incomplete"];
 const DELIVERIES = ["delivered", "undelivered", "none"];
 const REFRESH_MS = 10_000;
 const CHOICE = { minWidth: 190 };

@@ -36,7 +36,7 @@ export function ImportDialog({ onDone, onClose }) {
   const [busy, setBusy] = useState(false);
   const [error, setError] = useState(null);
   const [result, setResult] = useState(null);
-  const stored = sample.preview ? roughlyStored(sample.preview) : { count: 0, isKnown: true };
+  const stored = sample.preview ? roughlyStored(sample.preview, "numbers") : { count: 0 };
   const send = async () => {
     setBusy(true);
     setError(null);
