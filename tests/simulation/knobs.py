@@ -6,7 +6,7 @@ from __future__ import annotations
 import importlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
 from typing import Any, Final
 
@@ -35,6 +35,8 @@ _CUTS: Final = (
     # The control record is read so often that it would cost more than all messages.
     ("engine.delivery.control_keeper", "_READ_SECONDS", (0.1, 0.3, 0.5)),
 )
+_CALM_RECOVERY_SECONDS: Final = 5.0
+_CALM_TICK_SECONDS: Final = 30.0
 _DAY_SECONDS: Final = 86_400
 
 
@@ -113,6 +115,19 @@ def listed_or_walked(random: Random) -> Iterator[None]:
     looked at, as if those were many."""
     with _set([("engine.store.snapshots", "_LISTED_MAX")], [random.choice((50_000, 0))]):
         yield
+
+
+@contextmanager
+def seldom_looked() -> Iterator[None]:
+    """While it lasts, an engine that is alone looks seldom for what time may have brought. To wait quietly until local
+    hours open or a mailing ends would cost more than all that happened before."""
+    with _set([("engine.delivery.recovery", "_STEP_SECONDS")], [_CALM_RECOVERY_SECONDS]):
+        yield
+
+
+def calm(settings: DeliverySettings) -> DeliverySettings:
+    """These settings with a tick that comes seldom: everything that is due wakes the ticker by itself."""
+    return replace(settings, tick_seconds=_CALM_TICK_SECONDS)
 
 
 @contextmanager

@@ -62,11 +62,13 @@ from tests.simulation.costs import draw_budget
 from tests.simulation.history import NEVER_US
 from tests.simulation.knobs import (
     attributes_of_number,
+    calm,
     draw_faults,
     draw_local_hours,
     draw_settings,
     filter_for,
     listed_or_walked,
+    seldom_looked,
 )
 from tests.simulation.loop import EPOCH_US, VirtualClock, VirtualLoop, bury
 from tests.simulation.memory import File
@@ -92,8 +94,6 @@ NOTE_REMOVALS = (
     " CREATE TRIGGER note_removal AFTER DELETE ON message BEGIN"
     " INSERT INTO removed VALUES (OLD.mailing_id, OLD.attempt, OLD.status); END;"
 )
-
-
 _OPEN = "SELECT 1 FROM message WHERE status <= 2 UNION ALL SELECT 1 FROM mailing WHERE NOT audience_ready LIMIT 1"
 _READ_REMOVED = "SELECT mailing_id, attempt, status FROM removed"
 
@@ -160,8 +160,9 @@ class Life:
         self._phase(self._founding(), crash_after_seconds=None)
         for _ in range(self.random.choice((0, 1, 1, 2, 3))):
             self._phase(self._busy(), crash_after_seconds=self.random.uniform(0.05, 20))
-        self.faults = Faults()
-        self._phase(self._quiet(), crash_after_seconds=None)
+        self.faults, self.settings = Faults(), calm(self.settings)
+        with seldom_looked():
+            self._phase(self._quiet(), crash_after_seconds=None)
         self._end = self._read_end()
 
     def final(self) -> tuple[list[Any], list[Any]]:

@@ -45,6 +45,8 @@ from tests.simulation.stop_list import StopList
 from tests.simulation.world import Call, SimulatedProvider
 
 _STEP_SECONDS: Final = 0.5
+_CALM_READ_SECONDS: Final = 1.0
+"""A heartbeat reads the control record as well: it is good for 2 s, so nobody stops for want of it."""
 _MEDDLE_SECONDS: Final = (0.1, 0.4)
 """For so long an edit may have some of its rows, and not the others."""
 _CALM_US: Final = 30 * SECOND_US
@@ -160,6 +162,8 @@ class Engine:
             name=self.name,
             meter=NoMeter(),
         )
+        if life.is_calm:
+            self.read_seldom()
         await self.delivery.start()
         self.hand_in = handing_in(Inbox(self.store, self.clock), self.delivery, life.mouth)
         self.store.on_owners_told = self.delivery.actors.clients.owners_told
@@ -174,6 +178,10 @@ class Engine:
                 await asyncio.sleep(0.5)
                 self.suppliers = self._suppliers()
         self.is_up = True
+
+    def read_seldom(self) -> None:
+        """To read the control record as often as ever costs more than all else that a quiet engine does."""
+        self.delivery.actors.control._step_seconds = _CALM_READ_SECONDS
 
     def kill(self) -> None:
         """SIGKILL."""
@@ -190,6 +198,11 @@ class Engine:
         return verbs
 
     @property
+    def is_gone(self) -> bool:
+        """Killed, and what it had sent to the server is done or will never be."""
+        return self.program.is_dead and all(session.program != self.name for session in self.life.server.sessions)
+
+    @property
     def is_well(self) -> bool:
         """Whether somebody can ask it for something."""
         return self.is_up and not self.program.is_frozen
@@ -197,6 +210,9 @@ class Engine:
 
 class ManyLife:
     """A life is a function of its seed and of how many engines there may be."""
+
+    is_calm = False
+    """Engines read the control record seldom."""
 
     def __init__(self, seed: int, engines: int, template: Template, troubles: tuple[str, ...] | None = None) -> None:
         """``troubles``: only these kinds of trouble; ``None``: whatever is drawn."""
@@ -294,12 +310,19 @@ class ManyLife:
         await self._until(lambda: self.people.is_idle and bool(self.well()), 30)
         self.people.learn_mailings(self._table("mailing"))
         await self.people.resume_all()
+        self._calm_down()
         last_us = max(mailing.asked.end_us for mailing in self.mailings)
         limit = max(0, last_us - self.clock.now_us()) / SECOND_US + _PATIENCE_SECONDS
         self.is_over_in_time = await self._until(self._is_over, limit)
         await self._until(lambda: all(engine.is_up for engine in self.engines if not engine.program.is_dead), 10)
         self.mouth.all_is_due()
         await self._until(lambda: not self.mouth.open(), 30)
+
+    def _calm_down(self) -> None:
+        """Nobody will change anything any more."""
+        self.is_calm = True
+        for engine in self.well():
+            engine.read_seldom()
 
     async def _stop(self) -> None:
         stopping = [

@@ -56,7 +56,7 @@ class People:
         """Clients (ids) and mailings (negative ids) that somebody is at."""
         self._at_list: set[int] = set()
         """Numbers that somebody puts on the stop list or takes off."""
-        self._tasks: list[asyncio.Task[None]] = []
+        self._tasks: list[tuple[asyncio.Task[None], Engine]] = []
         self._acts: list[tuple[float, Callable[[], Act | None]]] = [
             (3, self._import_clients),
             (2, self._create_client),
@@ -113,8 +113,8 @@ class People:
 
     @property
     def is_idle(self) -> bool:
-        """Whether nobody waits for an answer."""
-        return all(task.done() for task in self._tasks)
+        """Whether nobody waits for an answer. Whoever asked an engine that was killed will get none."""
+        return all(task.done() or engine.is_gone for task, engine in self._tasks)
 
     async def resume_all(self) -> None:
         """Nothing stays paused, and budgets are lifted."""
@@ -139,7 +139,7 @@ class People:
 
     def _start(self, act: Act) -> None:
         engine = self._random.choice(self._life.well())
-        self._tasks.append(engine.program.start(self._try(act, engine)))
+        self._tasks.append((engine.program.start(self._try(act, engine)), engine))
 
     async def _try(self, act: Act, engine: Engine) -> None:
         try:
