@@ -258,7 +258,7 @@ class Verdict:
 
     def _numbers(self, mailing: Mailing, client: Client) -> list[int]:
         """Those that may be why the client has no message. Who has left an audience that is decided does not return, nor
-        one by messages of another mailing: a number that had been told there may have cost the client that message."""
+        one by another mailing's messages: a number that had been told there may have cost the client that message."""
         if not (self._was_fixed(mailing) or self._asked_for_messages(mailing)):
             return [client.given.phone_number]
         return [one.phone_number for one in client.was.between(0, NEVER_US)]
