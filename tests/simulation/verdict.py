@@ -257,7 +257,7 @@ class Verdict:
         return any(plan.filter.messages is not None for plan in mailing.plans.between(0, NEVER_US))
 
     def _numbers(self, mailing: Mailing, client: Client) -> list[int]:
-        """Those that may be why the client has no message. Who has left an audience that is decided does not return, nor
+        """Those that may be why the client has no message. Who has left a decided audience does not return, nor
         one by another mailing's messages: a number that had been told there may have cost the client that message."""
         if not (self._was_fixed(mailing) or self._asked_for_messages(mailing)):
             return [client.given.phone_number]
