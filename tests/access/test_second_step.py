@@ -228,7 +228,7 @@ async def test_a_flood_of_wrong_passwords_hides_no_wrong_code(
             await authority.sign_in(name, password, code, peer="ipv4:1", host="home")
     await authority.close()
     found = await store.list_audit(AuditQuery(), Page(10))
-    noted = [entry.detail["with"] for entry in found.items if entry.action == "session.refuse"]
+    noted = [str(entry.detail["with"]) for entry in found.items if entry.action == "session.refuse"]
     assert sorted(noted) == ["password", "totp"]
 
 
