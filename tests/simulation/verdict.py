@@ -253,9 +253,13 @@ class Verdict:
     def _was_fixed(self, mailing: Mailing) -> bool:
         return any(plan.audience_fixed for plan in mailing.plans.between(0, NEVER_US))
 
+    def _asked_for_messages(self, mailing: Mailing) -> bool:
+        return any(plan.filter.messages is not None for plan in mailing.plans.between(0, NEVER_US))
+
     def _numbers(self, mailing: Mailing, client: Client) -> list[int]:
-        """Those that may be why the client has no message: who has left an audience that is decided does not return."""
-        if not self._was_fixed(mailing):
+        """Those that may be why the client has no message. Who has left a decided audience does not return, nor
+        one by another mailing's messages: a number that had been told there may have cost the client that message."""
+        if not (self._was_fixed(mailing) or self._asked_for_messages(mailing)):
             return [client.given.phone_number]
         return [one.phone_number for one in client.was.between(0, NEVER_US)]
 
