@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import html
+from functools import cache
 from pathlib import Path
 from typing import Final
 
@@ -90,6 +91,7 @@ async def on_prepare(request: web.Request, response: web.StreamResponse) -> None
         response.headers["Cache-Control"] = "no-cache"
 
 
+@cache  # a process serves the files that it started with
 def _digest() -> str:
     found = hashlib.blake2b(digest_size=8)
     for path in sorted(STATIC.rglob("*")):

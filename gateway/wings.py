@@ -7,6 +7,7 @@ panel is a wing: it imports the gateway, and nothing here imports the panel.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 from importlib.metadata import entry_points
 from typing import Final, Protocol, cast
 
@@ -35,13 +36,14 @@ class NoWing(RuntimeError):
     """A wing that should be there is not installed."""
 
 
-def mounts() -> list[Mount]:
+@cache  # looking through all that is installed takes longer than most that a start does
+def mounts() -> tuple[Mount, ...]:
     """Load the wings that are installed.
 
     Raises:
         NoWing: not one is: the project was not installed, so that its entry points are unknown.
     """
-    found = [cast(Mount, entry.load()) for entry in entry_points(group=GROUP)]
+    found = tuple(cast(Mount, entry.load()) for entry in entry_points(group=GROUP))
     if not found:
         raise NoWing("the panel is not installed: pip install --no-deps -e .")
     return found

@@ -159,6 +159,10 @@ class _Flow:
             return self.closes(zone, at)
         return self.opens(zone, at) if zone.left > 0 else math.inf
 
+    def dry(self, at: float) -> float:
+        """When the pool is empty at the present share, which is 0 where the speed is too small to be divided."""
+        return at + self.pool / self.share * US_PER_SECOND if self.share > 0 else math.inf
+
     def send(self, seconds: float) -> None:
         """Send at the present share for that time, in which the pool does not run dry."""
         before, number = self.pool, self.share * seconds
@@ -234,7 +238,7 @@ def _run(flows: Sequence[_Flow], speed: float) -> None:
             active = sending
             _share(active, speed)
         next_us = events[0][0]
-        until = min(next_us, min([at + flow.pool / flow.share * US_PER_SECOND for flow in active], default=next_us))
+        until = min(next_us, min([flow.dry(at) for flow in active], default=next_us))
         _flow(active, at, until)
         at = until
         work += 1 + len(active)
@@ -249,7 +253,7 @@ def _run(flows: Sequence[_Flow], speed: float) -> None:
 
 def _flow(active: Sequence[_Flow], at: float, until: float) -> None:
     for flow in active:
-        if at + flow.pool / flow.share * US_PER_SECOND <= until:
+        if flow.dry(at) <= until:
             flow.busy += flow.pool / flow.share
             flow.drain(until)
         else:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
 from operator import attrgetter
 from typing import Any, Final
 
@@ -23,7 +22,7 @@ from engine.store.owners import claimed_elsewhere, tell_owners
 from engine.store.rendered import mask_number
 from engine.store.requests import first_answer, keep_answer
 from engine.store.row_of import RowOf, insert_of, sets_of
-from engine.store.rows import Actor, Created, RequestKey
+from engine.store.rows import Actor, Created, RequestKey, shallow
 from engine.store.told import come_back, leave
 from engine.store.verbs import Overtaken, Verbs, alone_if_overtaken, lock_clients, look_up, read, transaction
 
@@ -193,7 +192,7 @@ def _private(client: ClientInput) -> dict[str, object]:
 def _public(row: ClientRow) -> dict[str, object]:
     """What is kept to answer a repeated create. A kept answer outlives the client, so it has neither a phone number nor
     attributes, one of which may be a number: the repeated request names them itself."""
-    return {name: value for name, value in asdict(row).items() if name not in _PRIVATE}
+    return {name: value for name, value in shallow(row).items() if name not in _PRIVATE}
 
 
 def _input(row: ClientRow) -> ClientInput:
@@ -202,13 +201,13 @@ def _input(row: ClientRow) -> ClientInput:
 
 
 def _row(client_id: int, client: ClientInput, create_us: int, update_us: int) -> ClientRow:
-    return ClientRow(id=client_id, **asdict(client), create_us=create_us, update_us=update_us)
+    return ClientRow(id=client_id, **shallow(client), create_us=create_us, update_us=update_us)
 
 
 def _shown(client: ClientInput) -> dict[str, object]:
     """What the audit list keeps: it outlives the client, so no phone number, and of attributes, one of which may be a
     number, the names."""
-    shown: dict[str, object] = {name: value for name, value in asdict(client).items() if name not in _PRIVATE}
+    shown: dict[str, object] = {name: value for name, value in shallow(client).items() if name not in _PRIVATE}
     names = names_of(client.attributes)
     return {**shown, FIELD: names} if names else shown
 

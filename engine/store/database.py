@@ -5,9 +5,9 @@ from __future__ import annotations
 import abc
 import asyncio
 import enum
-from collections import Counter
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from functools import cached_property
+from types import MappingProxyType
 from typing import Any, BinaryIO, Final, TypeVar
 
 from tortoise.backends.base.client import BaseDBAsyncClient
@@ -36,10 +36,8 @@ class Tx(abc.ABC):
     wanted: frozenset[EventKind] = frozenset()
     """Events of single messages that somebody wants to be told of; see ``Verbs.wanted``."""
 
-    @cached_property
-    def steps(self) -> Counter[Step]:
-        """How many messages have made each step of their lives in it; ``Tally.write`` adds to it."""
-        return Counter()
+    steps: Mapping[Step, int] = MappingProxyType({})
+    """How many messages have made each step of their lives in it; ``Tally.write`` adds to it."""
 
     @abc.abstractmethod
     async def rows(self, sql: str, *args: Any) -> Sequence[Row]:

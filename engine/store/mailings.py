@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, fields, replace
-from typing import Any
+from typing import Any, Final
 
 from common.error_codes import ErrorCode
 from engine.domain import cost
@@ -35,6 +35,8 @@ from engine.store.snapshots import check_source
 from engine.store.texts import keep_new_text, keep_text
 from engine.store.told import forget_mailing
 from engine.store.verbs import Verbs, bump_revision, look_up, read, transaction
+
+_SAID: Final = tuple(field.name for field in fields(MailingInput))
 
 
 class MailingVerbs(Verbs):
@@ -271,9 +273,10 @@ class MailingVerbs(Verbs):
 
 def _said(mailing: MailingRow | MailingInput) -> dict[str, Any]:
     """What the API says of it, as the audit list keeps it."""
-    values = asdict(mailing)
+    said = {name: getattr(mailing, name) for name in _SAID}
     budget = None if mailing.budget is None else cost.money(mailing.budget)
-    return {field.name: values[field.name] for field in fields(MailingInput)} | {"budget": budget}
+    plain = {name: asdict(value) if hasattr(value, "__dataclass_fields__") else value for name, value in said.items()}
+    return plain | {"budget": budget}
 
 
 def _noted(mailing: MailingRow | MailingInput) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from engine.domain.access import ActorKind
 from engine.domain.audience import AudienceFilter
@@ -19,6 +19,12 @@ T = TypeVar("T")
 MAX_PAGE_SIZE = 1000
 DELETED_CLIENT = "(deleted)"
 """The group, in ``StatsRow.by_...``, of messages whose client was deleted."""
+
+
+def shallow(row: Any) -> dict[str, Any]:
+    """The fields of a dataclass by their names, with the values that they have: ``asdict`` copies each value, and takes
+    ten times as long."""
+    return {name: getattr(row, name) for name in row.__dataclass_fields__}
 
 
 @dataclass(frozen=True, slots=True)

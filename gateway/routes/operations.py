@@ -207,16 +207,25 @@ def request_of(binding: Binding, data: Json, said: Mapping[str, Any] = NOTHING) 
         data: the body, as its schema has loaded it.
         said: the request's other fields; of an id in the path by where it goes (``client.id``).
     """
-    kind = binding.method.input_type
+    kind, mask = binding.method.input_type, _mask(binding, data)
+    if mask == []:  # it would mean all that is set (AIP-134), and an empty object is set: a filter for everyone
+        data = {}
     asked = reader_of(kind)({**said, **(data if binding.body == "*" else {binding.body: data})})
     for path in binding.path_fields:
         parent, _, name = path.rpartition(".")
         if parent:  # only the engine writes an id, so the body's was left out
             setattr(getattr(asked, parent), name, said[path])
-    if "update_mask" in kind.fields_by_name:
-        part = field_of(kind, binding.body).message
-        asked.update_mask.paths.extend(["*"] if binding.verb == "put" else paths_in(part, data))
+    if mask is not None:
+        asked.update_mask.paths.extend(mask)
     return asked
+
+
+def _mask(binding: Binding, data: Json) -> list[str] | None:
+    """The fields that a PUT or a PATCH changes; ``None``: the method has no mask."""
+    kind = binding.method.input_type
+    if "update_mask" not in kind.fields_by_name:
+        return None
+    return ["*"] if binding.verb == "put" else list(paths_in(field_of(kind, binding.body).message, data))
 
 
 def _answering(binding: Binding) -> Callable[[Any], web.Response]:

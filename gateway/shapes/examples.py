@@ -9,7 +9,7 @@ from marshmallow import Schema, fields
 from marshmallow.validate import OneOf
 
 from common.contract.values import Json
-from gateway.shapes.fields import Input, Output
+from gateway.shapes.fields import IGNORED, Input
 
 _MAP_KEY = "new"
 
@@ -29,9 +29,8 @@ def example_of(schema: type[Schema]) -> Json:
 
 
 def _is_ignored(field: fields.Field[Any]) -> bool:
-    """Whether a field of a body has the shape of an answer: only the engine writes it."""
-    nested: Any = field.nested if isinstance(field, fields.Nested) else None
-    return nested is not None and issubclass(nested, Output)
+    """Whether only the engine writes a field of a body."""
+    return field.metadata.get("description") == IGNORED
 
 
 def _is_nullable(field: fields.Field[Any]) -> bool:

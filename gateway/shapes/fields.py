@@ -22,6 +22,8 @@ _MESSAGES: Final[dict[str, Any]] = {
     "null": ErrorCode.NULL,
     "invalid": ErrorCode.NOT_TEXT,
 }
+IGNORED: Final = "Ignored."
+"""What is said of a field of a body that only the engine writes."""
 ERRORS_MAX: Final = 100
 """Bad fields that are named; of more it is said how many."""
 _UNKNOWN_KEYS_MAX: Final = ERRORS_MAX

@@ -26,6 +26,7 @@ from common.contract.reader import (
 )
 from common.error_codes import ErrorCode, Fault
 from gateway.shapes.fields import (
+    IGNORED,
     INT64_MAX,
     PAGE_SIZE_DEFAULT,
     Anything,
@@ -163,7 +164,7 @@ def _field(field: Field, use: Use) -> fields.Field[Any]:
 
 def _ignored(field: Field) -> fields.Field[Any]:
     """What only the engine writes: whatever an answer can have there is taken, null and lists too."""
-    metadata = {"description": "Ignored."}
+    metadata = {"description": IGNORED}
     options: dict[str, Any] = {"allow_none": True} if field.is_nullable else {}
     if field.is_list:
         return ListOf(_value(field, Use.SHOWN, {}, {}, is_ignored=True), metadata=metadata, **options)

@@ -54,7 +54,9 @@ class SheetRows:
         if cells is None:
             yield RowError(number, "", ErrorCode.ROW_LINE_TOO_LONG.format(max=MAX_LINE_BYTES // 1024))
         elif self._table is not None:
-            yield from self._row(self._table, number, cells, merged)
+            table = self._table
+            # Nearly no row has merged cells, and one generator less is a tenth of the time.
+            yield from self._row(table, number, cells, merged) if merged else table.row(number, cells)
         else:
             self._first.append((number, cells, merged))
             if self._search.add(_filled(cells, merged)):

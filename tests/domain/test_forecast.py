@@ -244,6 +244,7 @@ def test_mailings_together_do_as_they_do_minute_by_minute(found: list[Load], spe
 
 @settings(deadline=None)
 @given(st.lists(loads(), min_size=1, max_size=4), st.floats(0, 5))
+@example([Load({MOSCOW: 1}, SPRING, SPRING + MINUTE_US), Load({MOSCOW: 1}, SPRING, SPRING + MINUTE_US)], 5e-324)
 def test_every_message_is_sent_or_missed_and_times_are_in_the_window(found: list[Load], speed: float) -> None:
     for load, told in zip(found, foretell(found, speed, SPRING), strict=True):
         assert 0 <= told.missed <= sum(load.pending.values())

@@ -29,10 +29,16 @@ LAST: Final = (
     "deleteWebhook",
     "revokeAccount",
     "revokeToken",
+    "beginTotp",
+    "confirmTotp",
+    "renewRecoveryCodes",
+    "disableTotp",
     "changePassword",
     "signOut",
 )
-AS_PERSON: Final = frozenset({"changePassword", "signOut"})  # an API token has neither password nor session
+AS_PERSON: Final = frozenset(
+    {"getTotp", "beginTotp", "confirmTotp", "renewRecoveryCodes", "disableTotp", "changePassword", "signOut"}
+)  # an API token has neither password nor session
 NOT_TWICE: Final = {
     # There is one with that name or number by then; who loads the page again gets another example.
     "createClient": (201, 409),
@@ -40,6 +46,11 @@ NOT_TWICE: Final = {
     # A name and a password that are right are nobody else's business.
     "signIn": (401, 401),
     "changePassword": (422, 422),
+    "beginTotp": (422, 422),
+    # So nobody has a second step.
+    "confirmTotp": (409, 409),
+    "renewRecoveryCodes": (409, 409),
+    "disableTotp": (409, 409),
     # Nobody has said to whom.
     "mailReport": (409, 409),
     # It is on the list by then.

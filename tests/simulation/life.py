@@ -71,7 +71,7 @@ from tests.simulation.knobs import (
 from tests.simulation.loop import EPOCH_US, VirtualClock, VirtualLoop, bury
 from tests.simulation.memory import File
 from tests.simulation.providers import draw_specs, draw_wish, suppliers_of
-from tests.simulation.receipts import Mouth, Word, handing_in, tell
+from tests.simulation.receipts import Mouth, Word, handing_in, noting, tell
 from tests.simulation.snapshots import READ_NOTES, Note, draw_filter
 from tests.simulation.stop_list import StopList, change
 from tests.simulation.texts import text_for
@@ -79,6 +79,7 @@ from tests.simulation.world import Call, Faults, FaultyStore, SimulatedProvider
 
 SECOND_US = 1_000_000
 _LOOK_SECONDS = 2.0
+_STEP_SECONDS = 0.2
 _LATELY = 8
 """So many of the latest claims are of interest."""
 TAGS = ("new", "vip", "")
@@ -93,6 +94,7 @@ NOTE_REMOVALS = (
 )
 
 
+_OPEN = "SELECT 1 FROM message WHERE status <= 2 UNION ALL SELECT 1 FROM mailing WHERE NOT audience_ready LIMIT 1"
 _READ_REMOVED = "SELECT mailing_id, attempt, status FROM removed"
 
 
@@ -112,6 +114,7 @@ class Life:
         """Draws nothing else, so that lives are otherwise what they were before there were fixed audiences."""
         self.settings = draw_settings(self.random)
         self.faults = self.mouth.doubtful(draw_faults(self.random))
+        self.settings = self.mouth.narrow(self.settings)
         self.has_outages = self.random.random() < 0.3
         self.changes_per_second = self.random.choice((0.5, 2.0, 5.0))
         self.failure_threshold = self.random.choice((5, 20))
@@ -186,6 +189,7 @@ class Life:
         asyncio.set_event_loop(loop)
         self.clock = VirtualClock(loop)
         self.store = Store(self._file.open())
+        self.store.claim = noting(self.mouth, self.store.claim, self.clock.now_us)  # type: ignore[method-assign]
         self.provider = SimulatedProvider(
             self.clock, self.random, self.faults, rejects=self.rejects, on_answer=self.mouth.answered
         )
@@ -247,7 +251,7 @@ class Life:
             await self._somebody_does_something(delivery, await self._moment())
 
     def _speak(self, delivery: Delivery, store: Any) -> asyncio.Task[None]:
-        hand_in = handing_in(Inbox(store, self.clock), delivery)
+        hand_in = handing_in(Inbox(store, self.clock), delivery, self.mouth)
         asking: set[asyncio.Task[None]] = set()
 
         def ask(words: list[Word]) -> None:
@@ -286,13 +290,20 @@ class Life:
                 await self._resume(delivery, mailing)
         last_us = max(mailing.asked.end_us for mailing in self.mailings)
         while self.clock.now_us() < last_us + 30 * SECOND_US and await self._has_work():
-            await asyncio.sleep(10)
+            await self._some_seconds()
         self.mouth.all_is_due()
         while self.mouth.open():
-            await asyncio.sleep(1)
+            await asyncio.sleep(_STEP_SECONDS)
         self._speaking.cancel()
         await delivery.stop(10)
         await self.store.close()
+
+    async def _some_seconds(self) -> None:
+        """Ten, or until nothing is open: each second of a life's time costs as much as a call."""
+        for _ in range(10):
+            await asyncio.sleep(1)
+            if not self._file.rows(_OPEN):
+                return
 
     async def _has_work(self) -> bool:
         plans = await self.store.plans(self.clock.now_us())
@@ -378,7 +389,6 @@ class Life:
         assert self.provider is not None
         claimed = {claim.message_id for claim in self.faulty_store.claims[-_LATELY:]}
         self.mouth.lie(claimed, [*self.calls, *self.provider.calls], self.clock.now_us())
-        self.mouth.hurry(delivery.state.hand.claims(), self.clock.now_us())
 
     def _subject(self, delivery: Delivery, is_claiming: bool) -> tuple[Mailing, Client]:
         """What an act is about: often what the engine has in hand, or has just claimed."""

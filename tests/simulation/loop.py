@@ -93,6 +93,8 @@ class VirtualLoop(asyncio.BaseEventLoop):
     def __init__(self, start_seconds: float = 0.0) -> None:
         super().__init__()
         self._now_seconds = start_seconds
+        self.now_us = round(start_seconds * 1_000_000)
+        """``time()`` in microseconds, which is asked for thousands of times a life."""
         self._timers: list[tuple[float, int, _Handle]] = []
         self._number = 0
         self.halted: set[Program] = set()
@@ -106,7 +108,7 @@ class VirtualLoop(asyncio.BaseEventLoop):
 
     def pass_time(self, seconds: float) -> None:
         """The callback that runs now takes so long, or everything stands still."""
-        self._now_seconds += seconds
+        self._go_to(self._now_seconds + seconds)
 
     def create_task(  # type: ignore[override]
         self, coro: Any, *, name: str | None = None, context: Context | None = None
@@ -142,21 +144,30 @@ class VirtualLoop(asyncio.BaseEventLoop):
         self._ready.extend(handles)
 
     def _run_once(self) -> None:
-        ready, timers = self._ready, self._timers
-        while timers and timers[0][2].is_cancelled:
-            heappop(timers)
-        if not ready and not self._stopping:
-            if not timers:
-                raise Stuck
-            self._now_seconds = max(self._now_seconds, timers[0][0])
-        while timers and timers[0][0] <= self._now_seconds:
-            ready.append(heappop(timers)[2])
-        for _ in range(len(ready)):
-            handle = ready.popleft()
-            if handle.is_cancelled or (self.halted and self._is_held(handle)):
-                continue
-            self.steps += 1
-            handle.context.run(handle.callback, *handle.args)
+        """Until the loop is to stop: to come back here after each turn would cost as much as the turn."""
+        ready, timers, halted = self._ready, self._timers, self.halted
+        while True:
+            while timers and timers[0][2].is_cancelled:
+                heappop(timers)
+            if not ready and not self._stopping:
+                if not timers:
+                    raise Stuck
+                self._go_to(timers[0][0])
+            while timers and timers[0][0] <= self._now_seconds:
+                ready.append(heappop(timers)[2])
+            for _ in range(len(ready)):
+                handle = ready.popleft()
+                if handle.is_cancelled or (halted and self._is_held(handle)):
+                    continue
+                self.steps += 1
+                handle.context.run(handle.callback, *handle.args)
+            if self._stopping:
+                return
+
+    def _go_to(self, seconds: float) -> None:
+        if seconds > self._now_seconds:
+            self._now_seconds = seconds
+            self.now_us = round(seconds * 1_000_000)
 
     def _is_held(self, handle: _Handle) -> bool:
         program = handle.context.get(PROGRAM)
@@ -182,11 +193,11 @@ class VirtualClock:
 
     def now_us(self) -> int:
         """Microseconds since the Unix epoch, in virtual time."""
-        return EPOCH_US + self.ahead_us + round(self._loop.time() * 1_000_000)
+        return EPOCH_US + self.ahead_us + self._loop.now_us
 
     def monotonic_us(self) -> int:
         """Virtual time again: it never steps."""
-        return round(self._loop.time() * 1_000_000)
+        return self._loop.now_us
 
     async def sleep(self, seconds: float) -> None:
         """Suspend the caller for virtual seconds."""

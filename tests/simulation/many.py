@@ -13,7 +13,7 @@ INVARIANT. Parts 1 to 10, 16 and 18 to 20 of ``life.py``, over all engines, and:
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Collection, Coroutine, Iterator
 from dataclasses import dataclass
 from hashlib import sha256
 from random import Random
@@ -45,6 +45,8 @@ from tests.simulation.stop_list import StopList
 from tests.simulation.world import Call, SimulatedProvider
 
 _STEP_SECONDS: Final = 0.5
+_MEDDLE_SECONDS: Final = (0.1, 0.4)
+"""For so long an edit may have some of its rows, and not the others."""
 _CALM_US: Final = 30 * SECOND_US
 _COMMAND: Final = "a command"
 _INSIDE: Final = ("record", "renew", "claim")
@@ -159,7 +161,7 @@ class Engine:
             meter=NoMeter(),
         )
         await self.delivery.start()
-        self.hand_in = handing_in(Inbox(self.store, self.clock), self.delivery)
+        self.hand_in = handing_in(Inbox(self.store, self.clock), self.delivery, life.mouth)
         self.store.on_owners_told = self.delivery.actors.clients.owners_told
 
     async def run(self) -> None:
@@ -206,8 +208,8 @@ class ManyLife:
         self.clock = VirtualClock(self.loop)
         self.server = Server(self.loop, template, self.random if self.knobs.disorder else None)
         self.server.on_commit = self._committed
-        self.settings: DeliverySettings = self.knobs.settings
         self.faults = self.mouth.doubtful(self.knobs.faults)
+        self.settings: DeliverySettings = self.mouth.narrow(self.knobs.settings)
         self.providers = Random(f"providers of {seed}")
         """Draws nothing else, so that lives are otherwise what they were before there were several."""
         self.specs = draw_specs(self.providers, self.settings)
@@ -267,6 +269,14 @@ class ManyLife:
         await self._quiet()
         speaking.cancel()
         await self._stop()
+
+    def meddle(self, client_ids: Collection[int]) -> None:
+        """Somebody who has no say hands in lists of receipts of these clients' messages, while those are edited."""
+        listed = ", ".join(map(str, sorted(client_ids)))
+        found = self.server.data.committed(f"SELECT id FROM message WHERE client_id IN ({listed})")
+        for words in self.mouth.meddle([id for (id,) in found], self.clock.now_us()):
+            seconds = self.mouth.random.uniform(0, self.mouth.random.choice(_MEDDLE_SECONDS))
+            self.loop.call_later(seconds, self._hear, words)
 
     def _hear(self, words: list[Word]) -> None:
         """Receipts are handed in at one of the engines."""
@@ -467,12 +477,14 @@ class ManyLife:
 
     # -- notes of what is committed ------------------------------------------------------------
     def _committed(self, transaction: Transaction) -> None:
-        status = self._place["message.status"]
+        status, again = self._place["message.status"], set[int]()
         for table, kind, id, old, new in transaction.changes:
             if table.name == "mailing":
                 self._said(kind, id, old, new)
             elif table.name == "message":
                 self._made(kind, id, old, new, transaction.label)
+                if transaction.label == "claim" and kind == UPDATE and new[self._place["message.attempt"]] > 1:
+                    again.add(id)
             if table.name != "message" or kind == INSERT or old[status] not in (1, 2):
                 continue
             if kind == UPDATE and new[status] in (1, 2):
@@ -481,6 +493,7 @@ class ManyLife:
                 self._taken_back(id, old, new)
             else:
                 self._stored(id, transaction.program)
+        self.mouth.claimed_again(again, self.clock.now_us())
 
     def _said(self, kind: str, id: int, old: Any, new: Any) -> None:
         filter, ready = self._place["mailing.audience_filter"], self._place["mailing.audience_ready"]

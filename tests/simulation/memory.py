@@ -16,7 +16,8 @@ from engine.store.database import Lane, Work
 from engine.store.sqlite import SqliteDatabase
 from engine.store.sqlite_connections import _PRAGMAS, Connections, _set_pragmas
 from engine.store.sqlite_file import MEMORY
-from engine.store.sqlite_tx import make_client
+from engine.store.sqlite_threads import Runner
+from engine.store.sqlite_tx import SqliteTx, drive, make_client
 from tests.simulation.postgres.setup import migrated
 from tests.simulation.refill import Refillable
 
@@ -71,6 +72,14 @@ class MemoryDatabase(SqliteDatabase):
             return await self._heard(self._transaction(work, lane))
         finally:
             await asyncio.sleep(0)
+
+    async def _write(self, work: Work[T], until_seconds: float) -> T:
+        """No other program has this file locked."""
+        return await self._call(self._writer, self._whole("BEGIN IMMEDIATE", work))
+
+    async def _read_with(self, reader: Runner, work: Work[T]) -> T:
+        """Nothing comes between the statements of what never suspends: they see one state without a transaction."""
+        return await self._call(reader, lambda it: drive(work(SqliteTx(it, self._client))))
 
     async def read(self, work: Work[T], lane: Lane = Lane.API) -> T:
         """See ``Database``."""

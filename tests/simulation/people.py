@@ -85,8 +85,6 @@ class People:
         """Do things for ever."""
         while True:
             await asyncio.sleep(self._random.expovariate(self._life.knobs.actions_per_second))
-            for engine in self._life.well():
-                self._life.mouth.hurry(engine.delivery.state.hand.claims(), self._life.clock.now_us())
             weights = [weight for weight, _ in self._acts]
             (_, choose) = self._random.choices(self._acts, weights)[0]
             dice = self._kinds.random()
@@ -205,6 +203,8 @@ class People:
 
     def _ask_edits(self, edits: dict[int, ClientInput]) -> None:
         now_us = self._life.clock.now_us()
+        if edits:
+            self._life.meddle(edits)
         for id, given in edits.items():
             client = self._life.clients[id]
             client.was.asked(given, now_us)

@@ -15,7 +15,7 @@ from random import Random
 from typing import Any, Final
 
 from engine.api.receipts import Inbox
-from engine.delivery.delivery import Delivery
+from engine.delivery.delivery import Delivery, DeliverySettings
 from engine.domain.message import Status
 from engine.domain.receipt import Delivery as Said
 from engine.domain.receipt import Effect, Receipt
@@ -29,9 +29,23 @@ _DAY_US: Final = 86_400 * _SECOND_US
 _DELAYS_SECONDS: Final = (0.0, 0.3, 4.0, 4.0, 40.0)
 _TIMEOUT_SECONDS: Final = 5.0
 """So long a provider waits for an answer."""
-_HURRY: Final = 0.5
+_HURRY: Final = 0.8
+_LATE: Final = 0.7
+_NARROW: Final = 0.7
+_NARROW_LATENCY: Final = (0.05, 0.5)
+_NARROW_SETTINGS: Final[dict[str, Any]] = {
+    "workers": 1,
+    "slots": 0,
+    "queue_size": 50,
+    "provider_timeout_seconds": 0.6,
+    "retry_base_seconds": 0.2,
+}
+_SOON_SECONDS: Final = (0.0, 0.0, 0.5)
+_LIST: Final = 30
 NOBODY: Final = 1_000_000_000
 """Greater than any id."""
+STRANGER: Final = "a stranger"
+"""A provider that was never given a message."""
 HandIn = Callable[[Sequence[Receipt]], Awaitable[tuple[Effect, ...]]]
 
 
@@ -77,15 +91,30 @@ class Mouth:
         """Those that were not answered, and some that were."""
         self._news = asyncio.Event()
         """There is something to say, or somebody to say it again."""
+        self.strangers: list[Word] = []
+        """Said by somebody who has no say."""
         self.failures: list[str] = []
         """Receipts that failed, though the store did not."""
         self.is_silent = self.random.random() < 0.2
+        self._repeats = Random(f"repeats of {seed}")
+        """Draws nothing else, so that receipts are otherwise what they were before answers to them were lost."""
+        self._is_narrow = False
+        self._lost = self._repeats.choice((0.0, 0.5))
+        """This share of the answers is lost: what was said is stored, and nobody was told of it."""
 
     def doubtful(self, faults: Faults) -> Faults:
         """These faults, or such with which the outcome of many calls is unknown until a receipt tells."""
         if self.random.random() < 0.6:
             return faults
-        return replace(faults, lose_answer=self.random.uniform(0.2, 0.6), misroute=self.random.uniform(0, 0.3))
+        self._is_narrow = self._repeats.random() < _NARROW
+        latency = _NARROW_LATENCY if self._is_narrow else faults.latency_seconds
+        lose, misroute = self.random.uniform(0.2, 0.6), self.random.uniform(0, 0.3)
+        return replace(faults, latency_seconds=latency, lose_answer=lose, misroute=misroute)
+
+    def narrow(self, settings: DeliverySettings) -> DeliverySettings:
+        """These settings; in some doubtful lives such with which one call is made at a time, and tried again soon: what
+        is claimed again waits in the queue then, and its receipt may come meanwhile."""
+        return replace(settings, **_NARROW_SETTINGS) if self._is_narrow else settings
 
     def answered(self, call: Call) -> None:
         """A provider has decided on its answer: if it takes the text, plan what it will say. It may have taken one for
@@ -117,16 +146,33 @@ class Mouth:
             id = self.random.choice((NOBODY, *uncalled))
             self._say(Word(Receipt(Said.DELIVERED, now_us, id), now_us, is_true=False))
 
-    def hurry(self, claims: Iterable[Claim], now_us: int) -> None:
-        """What there is to say of an earlier call comes now, while an engine has the message for another one."""
-        ids = {claim.message_id for claim in claims if claim.attempt > 1}
-        for word in self._open if ids else ():
-            if word.message_id in ids and word.due_us > now_us and self.random.random() < _HURRY:
-                word.due_us = now_us
+    def claimed_again(self, message_ids: Collection[int], now_us: int) -> None:
+        """An engine has just taken these for another call: what there is to say of the earlier ones comes now, while
+        they wait in its queue."""
+        for word in self._open if message_ids else ():
+            if word.message_id in message_ids and word.due_us > now_us and self.random.random() < _HURRY:
+                word.due_us = now_us + int(self.random.uniform(0, self.random.choice(_SOON_SECONDS)) * _SECOND_US)
                 self._news.set()
+
+    def loses(self) -> bool:
+        """Whether the answer to some receipts, which are stored, is lost on the way."""
+        return self._repeats.random() < self._lost
+
+    def meddle(self, message_ids: Sequence[int], now_us: int) -> list[list[Word]]:
+        """Lists of receipts of these messages by somebody who was given none of them: nothing must come of them. Each
+        waits for whoever holds one of the messages, and holds others meanwhile."""
+        lists = []
+        for _ in range(self._repeats.choice((0, 1, 3)) if len(message_ids) > 1 else 0):
+            ids = self._repeats.sample(message_ids, min(len(message_ids), _LIST))
+            said = [Receipt(Said.DELIVERED, now_us, id, provider=STRANGER) for id in ids]
+            lists.append([Word(receipt, now_us, is_true=False) for receipt in said])
+        self.strangers += [word for each in lists for word in each]
+        return lists
 
     def _plan(self, call: Call, said: Said, time_us: int) -> None:
         delay_seconds = self.random.uniform(0, self.random.choice(_DELAYS_SECONDS))
+        if call.is_lost and self._repeats.random() < _LATE:
+            delay_seconds = _DELAYS_SECONDS[-1]  # or when the message is claimed again
         due_us = call.began_us + int(delay_seconds * _SECOND_US)
         self._say(Word(Receipt(said, time_us, call.message_id), due_us))
 
@@ -134,7 +180,7 @@ class Mouth:
         """Hand in what is due, for ever, in lists of some."""
         self._news = asyncio.Event()
         while True:
-            await asyncio.sleep(self.random.uniform(0.01, _STEP_SECONDS))
+            await asyncio.sleep(self.random.uniform(0.005, self.random.choice((0.02, _STEP_SECONDS))))
             waiting = [word for word in self.open() if not word.is_out]
             due = [word for word in waiting if word.due_us <= now_us()]
             if not due:
@@ -161,7 +207,8 @@ class Mouth:
         return self._open
 
     def all_is_due(self) -> None:
-        """Wait no longer."""
+        """Wait no longer, and hear each answer."""
+        self._lost = 0.0
         for word in self.words:
             word.due_us = 0
         self._news.set()
@@ -201,11 +248,24 @@ async def tell(mouth: Mouth, words: list[Word], hand_in: HandIn, now_us: Callabl
         mouth.back(words)
 
 
-def handing_in(inbox: Inbox, delivery: Delivery) -> HandIn:
+def noting(mouth: Mouth, claim: Callable[..., Awaitable[list[Claim]]], now_us: Callable[[], int]) -> Any:
+    """A store's ``claim`` that tells what is claimed again, before whoever claims knows of it."""
+
+    async def noted(*args: Any, **kwargs: Any) -> list[Claim]:
+        claims = await claim(*args, **kwargs)
+        mouth.claimed_again({each.message_id for each in claims if each.attempt > 1}, now_us())
+        return claims
+
+    return noted
+
+
+def handing_in(inbox: Inbox, delivery: Delivery, mouth: Mouth) -> HandIn:
     """As the API does it."""
 
     async def hand_in(receipts: Sequence[Receipt]) -> tuple[Effect, ...]:
         done = await inbox.hand_in(receipts)
+        if mouth.loses():
+            raise StoreUnavailable("the connection broke after the commit")
         if done.client_ids:
             delivery.actors.clients.changed(done.client_ids)
             await delivery.actors.clients.followed(done.client_ids)
@@ -222,8 +282,10 @@ def giving_up(mouth: Mouth, words: list[Word]) -> None:
 class ReceiptFaults:
     """What is wrong with the messages that receipts were about. Parts 21 to 24 of the invariant."""
 
-    def __init__(self, words: Sequence[Word], slack_us: int) -> None:
+    def __init__(self, mouth: Mouth, slack_us: int) -> None:
         """``slack_us``: how far two clocks may be apart."""
+        words = mouth.words
+        self._strangers = mouth.strangers
         self._words: defaultdict[int, list[Word]] = defaultdict(list)
         for word in words:
             self._words[word.message_id].append(word)
@@ -240,6 +302,12 @@ class ReceiptFaults:
                     yield f"21: mailing {id} counts {counted[said.public]} {said.public}, not {found[id, said]}"
             if told + found[id, None] != counted["sent"]:
                 yield f"21: mailing {id} counts {counted['sent']} sent; {told} have a receipt, {found[id, None]} none"
+
+    def of_strangers(self) -> Iterator[str]:
+        """Part 22."""
+        for word in self._strangers:
+            if any(answer.effect not in (None, Effect.UNKNOWN) for answer in word.answers):
+                yield f"22: a receipt of message {word.message_id} was kept, by one who was never given it"
 
     def of_message(self, id: int, row: Mapping[str, Any] | None, calls: Sequence[Call]) -> Iterator[str]:
         """Parts 22 to 24; ``row``: ``None`` when there is none in the end."""

@@ -46,7 +46,7 @@ class Verdict:
         for call in life.calls:
             if call.http_status == 200 or not call.is_known:
                 self.reached[mailing_in(call.text), call.phone_number].add(call.message_id)
-        self._receipts = ReceiptFaults(life.mouth.words, self._slack_us)
+        self._receipts = ReceiptFaults(life.mouth, self._slack_us)
         self._doubtful = set(self._doubts())
         self._snapshots = Snapshots(life.notes())
 
@@ -79,6 +79,7 @@ class Verdict:
             yield from in_two_hands(calls)
 
     def _heard(self) -> Iterator[str]:
+        yield from self._receipts.of_strangers()
         yield from self._receipts.of_counters(self.rows.values(), self.counters)
         for message_id in sorted(self._receipts.ids | self.rows.keys()):
             if not self._is_gone(message_id):
@@ -252,9 +253,13 @@ class Verdict:
     def _was_fixed(self, mailing: Mailing) -> bool:
         return any(plan.audience_fixed for plan in mailing.plans.between(0, NEVER_US))
 
+    def _asked_for_messages(self, mailing: Mailing) -> bool:
+        return any(plan.filter.messages is not None for plan in mailing.plans.between(0, NEVER_US))
+
     def _numbers(self, mailing: Mailing, client: Client) -> list[int]:
-        """Those that may be why the client has no message: who has left an audience that is decided does not return."""
-        if not self._was_fixed(mailing):
+        """Those that may be why the client has no message. Who has left a decided audience does not return, nor
+        one by another mailing's messages: a number that had been told there may have cost the client that message."""
+        if not (self._was_fixed(mailing) or self._asked_for_messages(mailing)):
             return [client.given.phone_number]
         return [one.phone_number for one in client.was.between(0, NEVER_US)]
 

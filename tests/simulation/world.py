@@ -45,6 +45,8 @@ class Call:
     """Who was called."""
     took: bool = False
     """The provider has the text, as its receipt will say."""
+    is_lost: bool = False
+    """Its answer will not come, or be somebody else's: the engine will not know what became of it."""
 
     @property
     def is_known(self) -> bool:
@@ -107,6 +109,7 @@ class SimulatedProvider:
             delay_seconds = timeout_seconds + 1
         elif not answer.arrived:
             call.arrived, delay_seconds = False, 0.001
+        call.is_lost = answer is None or call.http_status in ODD_STATUSES
         self.on_answer(call)
         await asyncio.sleep(min(delay_seconds, timeout_seconds))
         call.ended_us = self.clock.now_us()

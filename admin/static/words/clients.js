@@ -140,7 +140,7 @@ export default {
     "import.open.no": "Don't text them",
     "import.open.no_words": "these mailings leave them out, until they end; later mailings are for them too",
     "import.no_zone.this": "As it is, they get %{zone}, and hours such as 09–21 are counted by it.",
-    "import.no_zone.hours": "Hours such as 09–21 are counted by it.",
+    "import.no_zone.usual": "the usual one",
     "import.no_zone.what": "If a column of the file tells it, choose Time zone for that column above: Omsk, the name of a region's capital, is understood as well as Europe/Moscow.",
     "import.zones.title": "%{smart_count} row names no time zone |||| %{smart_count} rows name no time zone",
     "import.zones.told": "Of %{smart_count} of them the number's code tells it. Mobile numbers of Russia don't: people carry them from one region to another. |||| Of %{smart_count} of them the number's code tells it. Mobile numbers of Russia don't: people carry them from one region to another.",
@@ -349,7 +349,7 @@ export default {
     "import.open.no": "Не писать",
     "import.open.no_words": "эти рассылки обойдут их до самого окончания; следующие придут и им",
     "import.no_zone.this": "Пока у них будет %{zone}: местные часы, например 09–21, считаются по нему.",
-    "import.no_zone.hours": "Местные часы, например 09–21, считаются по нему.",
+    "import.no_zone.usual": "обычный",
     "import.no_zone.what": "Если пояс или город есть в файле, выберите для этого столбца выше «Часовой пояс»: названия столиц регионов, такие как «Омск», понятны так же, как Europe/Moscow.",
     "import.zones.title": "В %{smart_count} строке нет часового пояса |||| В %{smart_count} строках нет часового пояса |||| В %{smart_count} строках нет часового пояса",
     "import.zones.told":

@@ -164,4 +164,4 @@ def test_words_without_grpc() -> None:
 def test_numbers_of_options_are_not_taken_twice() -> None:
     numbers = [extension.number for extension in options_pb2.DESCRIPTOR.extensions_by_name.values()]
     numbers += [extension.number for extension in access_pb2.DESCRIPTOR.extensions_by_name.values()]
-    assert len(set(numbers)) == len(numbers) == 6
+    assert len(set(numbers)) == len(numbers) > 0

@@ -93,15 +93,15 @@ async def test_an_import_may_be_compressed(gateway: Gateway) -> None:
     assert (answer.status, answer.json["created"]) == (200, 2)
 
 
-@pytest.mark.parametrize(
-    ("body", "kind", "status"),
-    [
-        *((b"", "", 404), (b"{}", "application/json", 404), (b'{"until": 5}', "application/json", 422)),
-        *((b"{", "application/json", 400), (b"null", "application/json", 422), (b"until=5", "text/plain", 415)),
-    ],
-)
-async def test_where_nothing_is_asked_for_nothing_may_be_said(
-    gateway: Gateway, body: bytes, kind: str, status: int
-) -> None:
-    answer = await gateway.ask("POST", "/mailings/1/pause", data=body, headers={"Content-Type": kind} if kind else {})
-    assert answer.status == status
+async def test_where_nothing_is_asked_for_nothing_may_be_said(gateway: Gateway) -> None:
+    for body, kind, status in (
+        (b"", None, 404),
+        (b"{}", "application/json", 404),
+        (b'{"until": 5}', "application/json", 422),
+        (b"null", "application/json", 422),
+        (b"{", "application/json", 400),
+        (b"until=5", "text/plain", 415),
+    ):
+        headers = {} if kind is None else {"Content-Type": kind}
+        answer = await gateway.ask("POST", "/mailings/1/pause", data=body, headers=headers)
+        assert answer.status == status, body

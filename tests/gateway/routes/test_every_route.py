@@ -6,6 +6,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Final
 
+from gateway.shapes.fields import IGNORED
 from tests.gateway.examples import (
     AS_PERSON,
     ENGINE_DEFAULTS,
@@ -86,7 +87,7 @@ async def test_a_put_shows_all_that_it_replaces(gateway: Gateway) -> None:
 
 
 def is_ignored(shown: dict[str, Any]) -> bool:
-    return bool(shown.get("description") == "Ignored.")
+    return bool(shown.get("description") == IGNORED)
 
 
 def assert_as_declared(response: dict[str, Any], document: dict[str, Any], headers: dict[str, str]) -> None:

@@ -15,6 +15,7 @@ from tests.store.conftest import postgres_url
 __all__ = ["postgres_url"]
 
 NULL = "a\0b"
+TABLE: dict[str, Any] = {"data": b"phone_number\n79160000001\n", "headers": {"Content-Type": "text/csv"}}
 Asked = tuple[str, str, dict[str, Any]]
 
 
@@ -33,9 +34,10 @@ def requests(paths: dict[str, Any]) -> Iterator[Asked]:
             url = path.removeprefix(API).replace("{", "").replace("}", "")
             for name in ("client_id", "mailing_id", "message_id", "account_id", "token_id"):
                 url = url.replace(name, "1")
+            table = TABLE if "text/csv" in operation.get("requestBody", {}).get("content", {}) else {}
             for parameter in operation["parameters"]:
                 if parameter["in"] == "query":
-                    yield method, url, {"params": {parameter["name"]: NULL}}
+                    yield method, url, {"params": {parameter["name"]: NULL}, **table}
             media = operation.get("requestBody", {}).get("content", {}).get("application/json", {})
             for body in spoilt(media.get("example")):
                 yield method, url, {"data": orjson.dumps(body), "headers": {"Content-Type": "application/json"}}

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from gateway.routes.operations import binding_named, request_of, routes_of
+from mailing.v1.mailing_pb2 import Mailing
 from mailing.v1.mailing_service_pb2 import PreviewMailingRequest
 from tests.common.contract.test_codec import MAILING
 
@@ -23,6 +24,13 @@ def test_a_new_one() -> None:
 def test_a_patch_names_its_fields(data: dict[str, Any], paths: list[str]) -> None:
     asked = request_of(binding_named("updateClient"), data, {"client.id": 5})
     assert (asked.client.id, list(asked.update_mask.paths), asked.validate_only) == (5, paths, False)
+
+
+@pytest.mark.parametrize("data", [{"filter": {}}, {"local_hours": {}}, {"filter": {}, "local_hours": {}}, {}])
+def test_a_patch_that_names_no_field_sets_none(data: dict[str, Any]) -> None:
+    """An empty mask means whatever is set (AIP-134). An empty filter is one for everyone."""
+    asked = request_of(binding_named("updateMailing"), data, {"mailing.id": 5})
+    assert (asked.mailing, list(asked.update_mask.paths)) == (Mailing(id=5), [])
 
 
 def test_put_replaces_everything() -> None:

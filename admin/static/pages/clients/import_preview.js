@@ -78,7 +78,13 @@ export function Preview({ file, charset, preview, fields, check, silent, zones, 
     check?.open_mailings.length > 0 &&
       h(OpenMailings, { reach: check.open_mailings, silent, onChange: acts.setSilent }),
     (isAsked(preview, fields, check) || zones.how !== "default") &&
-      h(TimeZones, { check, zones, usual: usualZone(preview, fields), onChange: acts.setZones }),
+      h(TimeZones, {
+        check,
+        zones,
+        usual: usualZone(preview, fields),
+        hasColumn: Object.values(fields).includes("time_zone"),
+        onChange: acts.setZones,
+      }),
     bad > 0 && hasPhones(fields) && h(Notice, { tone: "warn" }, badWords(bad, preview.rows.length, isAll)),
     h("p", { className: "muted" }, check ? checkWords(check) : t("import.nothing_yet")),
     h("h3", null, isAll ? t("import.rows_all") : t("import.rows_first", { smart_count: preview.rows.length })),

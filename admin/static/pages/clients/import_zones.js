@@ -18,15 +18,18 @@ export function zonesOf({ how, zone }) {
 export const isAsked = ({ format }, fields, check) =>
   check?.without_time_zone > 0 || (format !== "ndjson" && !Object.values(fields).includes("time_zone"));
 
-/** `check`: what the import would do, once it is known; `zones`: what was chosen; `usual`: the zone of those of whom none is said. */
-export function TimeZones({ check, zones, usual, onChange }) {
+/**
+ * `check`: what the import would do, once it is known; `zones`: what was chosen; `usual`: the zone of those of whom none is
+ * said; `hasColumn`: some column has zones, but not in all rows.
+ */
+export function TimeZones({ check, zones, usual, hasColumn, onChange }) {
   const facets = useFacets();
   const told = check?.zone_told_by_number ?? 0;
   const options = ["default", ...(told > 0 || zones.how === "number" ? ["number"] : []), "one"];
   return h(
     "div",
     { className: "import-open" },
-    check?.without_time_zone > 0 && h(Missing, { check, usual: zones.how === "default" ? usual : undefined }),
+    check?.without_time_zone > 0 && h(Missing, { check, zones, usual, hasColumn }),
     h(Choice, {
       label: t("import.zones.ask"),
       name: "time-zones",
@@ -50,14 +53,14 @@ export function TimeZones({ check, zones, usual, onChange }) {
 }
 
 /** How many rows name none, and what that means for the hours in which they are texted. */
-const Missing = ({ check, usual }) =>
+const Missing = ({ check, zones, usual, hasColumn }) =>
   h(
     Notice,
     { tone: "warn", title: t("import.zones.title", { smart_count: check.without_time_zone }) },
     [
       check.zone_told_by_number > 0 && t("import.zones.told", { smart_count: check.zone_told_by_number }),
-      usual ? t("import.no_zone.this", { zone: usual }) : t("import.no_zone.hours"),
-      t("import.no_zone.what"),
+      zones.how === "default" && t("import.no_zone.this", { zone: usual ?? t("import.no_zone.usual") }),
+      !hasColumn && t("import.no_zone.what"),
     ]
       .filter(Boolean)
       .join(" "),
