@@ -14,7 +14,7 @@ from typing import NamedTuple, Protocol
 from engine.domain.cost import FREE, NO_PRICE, Charge, Quote
 from engine.domain.message import Event
 from engine.domain.outcome import Answer
-from engine.domain.routing import FBRQ_ID, OF_FBRQ, Route
+from engine.domain.routing import FBRQ_ID, OF_FBRQ, Ask, Route
 from engine.domain.window import LocalHours
 from engine.person import Person
 
@@ -256,10 +256,9 @@ class Store(Protocol):
 
     # -- audience ------------------------------------------------------------------------------
     async def build_audience(self, mailing_id: int, limit: int, now_us: int, reset_after_us: int) -> bool:
-        """Bring the next ``limit`` clients after the stored cursor in line with the filter: insert
-        what is missing, remove pending messages that match no longer (claimed ones are marked
-        stale), and let messages that wait beyond ``reset_after_us`` or were never tried wait no
-        longer. True when the audience is ready."""
+        """Bring the next ``limit`` clients after the stored cursor in line with the filter: add what is missing, remove
+        pending messages that match no longer (claimed ones are marked stale), and let messages that wait beyond
+        ``reset_after_us`` or were never tried wait no longer. True when the audience is ready."""
 
     async def purge(self, mailing_id: int, limit: int) -> bool:
         """Remove up to ``limit`` messages of a deleted mailing, and at last the mailing. True when done."""
@@ -279,11 +278,12 @@ class Store(Protocol):
     ) -> list[Claim]:
         """CLAIM up to ``limit`` due messages that the route allows: retries first, oldest due first. They have its
         provider from now on. The store checks again that the mailing is neither paused, cancelled, deleted nor outside
-        its window. ``personal``: the claims bring what of their clients goes into the text.
+        its window. ``personal``: the claims bring what of their clients goes into the text. Each is charged with the
+        most that it can cost by the ``quote``. Of a mailing with a budget no more are claimed than its rest is enough
+        for; if that is none, and no engine has one, it pauses itself, and none if the quote knows of no budget."""
 
-        Each message is charged with the most that it can cost by the ``quote``. Of a mailing with a budget no more are
-        claimed than what is left of it is enough for; when that is no message at all, and no engine has one, the
-        mailing pauses itself. Nothing is claimed when the mailing has a budget of which the quote does not know."""
+    async def claim_all(self, of: Sequence[Ask], *, owner: int, now_us: int, lease_until_us: int) -> list[list[Claim]]:
+        """``claim`` of several mailings whose messages have no price, in one transaction: the claims of each."""
 
     async def begin(self, claims: Sequence[Claim], *, owner: int) -> set[int]:
         """BEGIN: mark that the provider may have been called; return the ids that still were ours."""

@@ -69,6 +69,17 @@ class Route(NamedTuple):
     """Providers that are: what is the turn of one of them is not free."""
 
 
+class Ask(NamedTuple):
+    """What is to be claimed of a mailing whose messages have no price."""
+
+    mailing_id: int
+    limit: int
+    """Messages."""
+    personal: bool
+    """Claims bring what of their clients goes into the text."""
+    route: Route
+
+
 OF_FBRQ: Final = Route()
 """Where there is no other provider, and never was."""
 

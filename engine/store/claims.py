@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from operator import itemgetter
+from collections.abc import Sequence
+from operator import attrgetter, itemgetter
 from typing import Any, Final, NamedTuple
 
 from engine.domain.cost import FREE, NO_PRICE, Charge, Quote, reserve
 from engine.domain.message import Event
-from engine.domain.routing import OF_FBRQ, Route
+from engine.domain.routing import OF_FBRQ, Ask, Route
 from engine.person import Person
 from engine.ports import Claim
 from engine.store.budgets import Budget, pause_for_budget
@@ -100,30 +101,49 @@ class ClaimVerbs(Verbs):
         quote: Quote = NO_PRICE,
     ) -> list[Claim]:
         """CLAIM; see ``ports.Store``. Nothing is claimed of a mailing whose audience is being rebuilt."""
-        more = _PERSON if personal else ()
-        taker = _Taker(mailing_id, now_us, owner, lease_until_us, route, quote, more)
-        claimed = await _within_budget(tx, taker, limit) if taker.quote.dearest and quote.has_budget else None
-        if claimed is None:
-            claimed = await _take_due(tx, taker, limit)
-        rows, costs = claimed
-        # A NamedTuple's own constructor costs twice as much, and this is done for each message.
-        make, until_us, whose = tuple.__new__, lease_until_us, route.provider_id
-        claims: list[Claim]
-        if not personal:
-            claims = [
-                make(Claim, (id, mailing_id, client_id, attempt, phone, zone, until_us, None, whose, FREE))
-                for id, client_id, attempt, phone, zone in rows
-            ]
-        else:
-            claims = [
-                make(Claim, (id, mailing_id, who, attempt, phone, zone, until_us, Person(own, tag, phone), whose, FREE))
-                for id, who, attempt, phone, zone, own, tag in rows
-            ]
-        if not quote.dearest:
-            return claims
-        charges = [reserve(cost, quote.dearest) for cost in costs]
-        await _charge(tx, mailing_id, charges)
-        return [claim._replace(charge=charge) for claim, charge in zip(claims, charges, strict=True)]
+        taker = _Taker(mailing_id, now_us, owner, lease_until_us, route, quote, _PERSON if personal else ())
+        claims = await _claim(tx, taker, limit)
+        if quote.dearest:
+            await _count_cost(tx, mailing_id, [claim.charge for claim in claims])
+        return claims
+
+    @transaction(Lane.DELIVERY)
+    async def claim_all(
+        self, tx: Tx, of: Sequence[Ask], *, owner: int, now_us: int, lease_until_us: int
+    ) -> list[list[Claim]]:
+        """CLAIM of several mailings; see ``ports.Store``. They are locked in the order of their ids."""
+        claims: dict[int, list[Claim]] = {}
+        for mailing_id, limit, personal, route in sorted(of, key=attrgetter("mailing_id")):
+            more = _PERSON if personal else ()
+            taker = _Taker(mailing_id, now_us, owner, lease_until_us, route, NO_PRICE, more)
+            claims[mailing_id] = await _claim(tx, taker, limit)
+        return [claims[ask.mailing_id] for ask in of]
+
+
+async def _claim(tx: Tx, taker: _Taker, limit: int) -> list[Claim]:
+    """Claim from one mailing; what it costs is the caller's to count."""
+    quote = taker.quote
+    claimed = await _within_budget(tx, taker, limit) if quote.dearest and quote.has_budget else None
+    if claimed is None:
+        claimed = await _take_due(tx, taker, limit)
+    rows, costs = claimed
+    # A NamedTuple's own constructor costs twice as much, and this is done for each message.
+    make, mailing_id, until_us, whose = tuple.__new__, taker.mailing_id, taker.until_us, taker.route.provider_id
+    claims: list[Claim]
+    if not taker.more:
+        claims = [
+            make(Claim, (id, mailing_id, client_id, attempt, phone, zone, until_us, None, whose, FREE))
+            for id, client_id, attempt, phone, zone in rows
+        ]
+    else:
+        claims = [
+            make(Claim, (id, mailing_id, who, attempt, phone, zone, until_us, Person(own, tag, phone), whose, FREE))
+            for id, who, attempt, phone, zone, own, tag in rows
+        ]
+    if not quote.dearest:
+        return claims
+    charges = [reserve(cost, quote.dearest) for cost in costs]
+    return [claim._replace(charge=charge) for claim, charge in zip(claims, charges, strict=True)]
 
 
 _Taken = tuple[list[Any], list[int]]
@@ -154,7 +174,7 @@ async def _is_stuck(tx: Tx, taker: _Taker) -> bool:
     return not budget.affordable(taker.quote.dearest)
 
 
-async def _charge(tx: Tx, mailing_id: int, charges: list[Charge]) -> None:
+async def _count_cost(tx: Tx, mailing_id: int, charges: Sequence[Charge]) -> None:
     tally = Tally()
     tally.add(mailing_id, "cost", sum(charge.reserved - charge.before for charge in charges))
     await tally.write(tx)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from random import Random
@@ -15,6 +15,7 @@ from engine.delivery.delivery import Delivery, DeliverySettings
 from engine.domain.audience import AudienceFilter
 from engine.domain.liveness import STALL_SECONDS, Stall
 from engine.domain.outcome import Answer
+from engine.domain.routing import Ask
 from engine.domain.validate import ClientInput, MailingInput
 from engine.domain.window import LocalHours
 from engine.ports import Request, StoreUnavailable
@@ -71,6 +72,10 @@ async def says_nothing(*_: Any, **__: Any) -> Any:
 
 async def finds_nothing(*_: Any, **__: Any) -> Any:
     return []
+
+
+async def finds_nothing_of_all(of: Sequence[Ask], **_: Any) -> Any:
+    return [[] for _ in of]
 
 
 class Case:
@@ -340,7 +345,7 @@ def test_a_mailing_that_is_held_between_two_views_has_not_stalled_and_hides_no_o
         await seen.begin()
         await seen.real.create_mailing(MAILING, by=Actor(), now_us=EPOCH_US)
         await seen.delivery.refresh(2)
-        seen.store.broken = {"claim": finds_nothing}
+        seen.store.broken = {"claim": finds_nothing, "claim_all": finds_nothing_of_all}
         for second in range(0, int(3 * STALL_SECONDS), 5):
             await seen.look_until(second)
             for mailing_id in moved:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 import pytest
@@ -11,6 +11,8 @@ import pytest
 from engine.delivery.audience_builder import AudienceBuilder
 from engine.delivery.claimer import Claimer
 from engine.delivery.recorder import Recorder
+from engine.domain.cost import NO_PRICE, Quote
+from engine.domain.routing import Ask
 from engine.ports import AudienceState, Claim, Plan, Store
 from tests.delivery.plans import Bench, a_claim, a_plan
 from tests.simulation.loop import VirtualLoop
@@ -32,6 +34,8 @@ class ScriptedStore:
         self.shared = shared
         self.asked: list[int] = []
         self.chunks: list[int] = []
+        self.groups: list[list[int]] = []
+        """For whom each transaction has claimed."""
         self._bench, self._comes = bench, comes
 
     async def build_audience(self, mailing_id: int, limit: int, *_: int) -> bool:
@@ -42,8 +46,14 @@ class ScriptedStore:
 
     async def claim(self, mailing_id: int, limit: int, **_: Any) -> list[Claim]:
         """See ``ports.Store``."""
+        self.groups.append([mailing_id])
         await self._ask(mailing_id)
         return [a_claim(mailing_id * 1_000 + number, mailing_id) for number in range(limit)]
+
+    async def claim_all(self, asks: Sequence[Ask], **_: Any) -> list[list[Claim]]:
+        """See ``ports.Store``."""
+        self.groups.append([ask.mailing_id for ask in asks])
+        return [[a_claim(ask.mailing_id * 1_000 + n, ask.mailing_id) for n in range(ask.limit)] for ask in asks]
 
     async def _ask(self, mailing_id: int) -> None:
         self.asked.append(mailing_id)
@@ -86,9 +96,8 @@ def test_chunks_are_short_where_what_is_sent_has_to_wait_for_them(
     assert store.chunks == [clients]
 
 
-def test_it_is_claimed_for_next(loop: VirtualLoop) -> None:
-    bench = Bench(loop, *(a_plan(id) for id in LARGE), capacity=700)
-    store = ScriptedStore(bench, comes=a_plan(NEW))
+def filled(loop: VirtualLoop, bench: Bench, store: ScriptedStore, times: int) -> None:
+    """Let a claimer fill the queue, and the workers empty it."""
 
     def stored(slots: Mapping[int, int], records: list[Any]) -> None:
         """Nothing is."""
@@ -96,10 +105,30 @@ def test_it_is_claimed_for_next(loop: VirtualLoop) -> None:
     async def run() -> None:
         recorder = Recorder(cast("Store", store), bench.state, on_stored=stored)
         claimer = Claimer(cast("Store", store), bench.state, bench.line, recorder=recorder)
-        for _ in range(3):
+        await asyncio.sleep(CLAIM_SECONDS)
+        for _ in range(times):
             bench.bell.work.clear()
             await claimer.fill()
             bench.queue.withdraw(lambda _: True)  # all are on their way
 
     loop.run_until_complete(run())
+
+
+def test_it_is_claimed_for_next(loop: VirtualLoop) -> None:
+    bench = Bench(loop, *(a_plan(id) for id in LARGE), capacity=700)
+    store = ScriptedStore(bench, comes=a_plan(NEW), shared=True)
+
+    filled(loop, bench, store, 3)
     assert store.asked == [*LARGE, 1, NEW, 2, 3, 4, 5, 1]
+
+
+def test_one_transaction_claims_for_many_where_one_connection_writes(loop: VirtualLoop) -> None:
+    """A new one is in the first transaction, and what has a price has one of its own, for it changes counters."""
+    bench = Bench(loop, *(a_plan(id) for id in range(1, 21)), a_plan(30, budget=5_000), capacity=700)
+    bench.line.quote = lambda entry: Quote(7, has_budget=True) if entry.plan.budget else NO_PRICE  # type: ignore[method-assign]
+    store = ScriptedStore(bench, comes=a_plan(NEW))
+    filled(loop, bench, store, 1)
+    assert store.groups == [list(range(1, 17)), list(range(17, 21)), [30]]
+    bench.book.load([*(entry.plan for entry in bench.book), a_plan(40)])
+    filled(loop, bench, store, 1)
+    assert store.groups[3] == [40, *range(1, 16)]

@@ -152,6 +152,13 @@ class SimulatedProvider:
         return Answer(200, True, ""), 200
 
 
+def _claims_of(verb: str, result: Any) -> list[Claim]:
+    """What a verb of the store has claimed."""
+    if verb == "claim_all":
+        return [claim for claims in result for claim in claims]
+    return list(result) if verb == "claim" else []
+
+
 class FaultyStore:
     """Any store, with delays and failures before and after each transaction."""
 
@@ -179,8 +186,9 @@ class FaultyStore:
             result = await method(*args, **kwargs)
             if verb == "build_audience" and result:
                 self.on_built(args[0])
-            if verb == "claim" and result:
-                self.claims += result
+            claims = _claims_of(verb, result)
+            if claims:
+                self.claims += claims
                 self.claimed.set()
                 await self._delay(self.is_claiming)
             else:
@@ -188,7 +196,7 @@ class FaultyStore:
             try:
                 self._fail(self._faults.store_fails_after, verb)
             except StoreUnavailable:
-                self.lost_claims += result if verb == "claim" else ()
+                self.lost_claims += claims
                 raise
             return result
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from engine.domain.audience import AudienceFilter
 from engine.domain.cost import NO_PRICE, Quote
 from engine.domain.message import Event
+from engine.domain.routing import OF_FBRQ, Ask
 from engine.domain.suppression import SuppressionInput, SuppressionReason
 from engine.domain.validate import ClientInput, MailingInput
 from engine.domain.window import LocalHours
@@ -92,6 +93,12 @@ async def claim(
 ) -> list[Claim]:
     """Claim with a lease until ``LEASE``."""
     return await store.claim(mailing_id, limit, owner=owner, now_us=now_us, lease_until_us=LEASE, quote=quote)
+
+
+async def claim_all(store: Store, mailing_ids: Iterable[int], owner: int, limit: int) -> list[list[Claim]]:
+    """The same of several mailings, by one transaction."""
+    asks = [Ask(mailing_id, limit, False, OF_FBRQ) for mailing_id in mailing_ids]
+    return await store.claim_all(asks, owner=owner, now_us=NOW, lease_until_us=LEASE)
 
 
 def outcome(
