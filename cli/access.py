@@ -58,6 +58,7 @@ def create_token(
     expire: Annotated[
         str | None, typer.Option("--expire", help="When it ends by itself: +30d, or a time with its offset.")
     ] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print its secret alone, for a file.")] = False,
 ) -> None:
     """Make an API token; its secret is shown once, and never again."""
     request = CreateTokenRequest(name=name, role=_role(role))
@@ -66,6 +67,9 @@ def create_token(
 
     async def act(session: Session) -> None:
         made = await session.access.CreateToken(request, timeout=CALL_SECONDS, metadata=session.metadata)
+        if quiet:
+            session.out.file.write(f"{made.secret}\n")
+            return
         rows = [*_token_rows(made.token), ("secret", made.secret)]
         show_once(session, plain(made), rows, "The secret is shown only here.")
 

@@ -18,6 +18,7 @@ from cli.failures import failure_of
 from cli.plain import dumps
 from cli.terminal import Terminal
 from cli.tls import TlsFiles, channel_credentials
+from common.setting_types import authority_of
 from mailing.v1.access_service_pb2_grpc import AccessServiceStub
 from mailing.v1.client_service_pb2_grpc import ClientServiceStub
 from mailing.v1.engine_service_pb2_grpc import EngineServiceStub
@@ -116,4 +117,4 @@ def _channel(options: Options) -> grpc.aio.Channel:
     credentials = channel_credentials(options.tls)
     if credentials is None:
         return grpc.aio.insecure_channel(options.target, arguments)
-    return grpc.aio.secure_channel(options.target, credentials, arguments)
+    return grpc.aio.secure_channel(options.target, credentials, [*arguments, *authority_of(options.target)])

@@ -59,6 +59,16 @@ def is_target_loopback(target: str) -> bool:
     return _is_here(_DNS.sub("", target, count=1))
 
 
+def authority_of(target: str) -> tuple[tuple[str, str], ...]:
+    """The channel option that a gRPC target needs for TLS; none for most.
+
+    Of a list of addresses (``ipv4:10.0.0.1:50051,10.0.0.2:50051``) gRPC looks for the whole list in the certificate.
+    The first address is looked for instead, so each engine's certificate must have the first address.
+    """
+    addresses = target.removeprefix("ipv4:").removeprefix("ipv6:").split(",")
+    return (("grpc.default_authority", addresses[0]),) if len(addresses) > 1 else ()
+
+
 def _is_here(address: str) -> bool:
     """Whether ``host``, ``host:port``, ``[IPv6]:port`` or a bare IPv6 address is this machine's."""
     host = address.partition("]")[0].strip("[") if address.startswith("[") else address

@@ -9,6 +9,7 @@ import grpc
 import orjson
 from grpc import aio
 
+from common.setting_types import authority_of
 from common.tls_files import TlsError, check_ca, load_pair, read_pem
 from gateway.settings import Settings
 
@@ -39,7 +40,8 @@ def open_channel(settings: Settings) -> aio.Channel:
     """Make the channel; it connects when it is first used. Raises TlsError for PEM files that are no good."""
     if settings.engine_tls_ca is None:
         return aio.insecure_channel(settings.engine_target, OPTIONS)
-    return aio.secure_channel(settings.engine_target, _credentials(settings), OPTIONS)
+    options = (*OPTIONS, *authority_of(settings.engine_target))
+    return aio.secure_channel(settings.engine_target, _credentials(settings), options)
 
 
 def _credentials(settings: Settings) -> grpc.ChannelCredentials:

@@ -44,7 +44,7 @@ class Settings(ProcessSettings):
     http_tls_cert: FilePath | None = Field(None, description="certificate chain (PEM) for HTTPS")
     http_tls_key: FilePath | None = Field(None, description="its private key (PEM)")
     engine_target: Annotated[str, AfterValidator(_target)] = Field(
-        "127.0.0.1:50051", description="the engine's gRPC target; several engines behind one name take turns"
+        "127.0.0.1:50051", description="the engine's gRPC target; several behind one name, or in a list, take turns"
     )
     engine_tls_ca: FilePath | None = Field(None, description="certificate authority (PEM) of an engine that uses TLS")
     engine_tls_cert: FilePath | None = Field(None, description="certificate (PEM) to show to the engine")

@@ -62,6 +62,13 @@ class _Cached(NamedTuple):
     until_seconds: float
 
 
+class _Refusals(NamedTuple):
+    noted_seconds: float = float("-inf")
+    """When one was noted last."""
+    more: int = 0
+    """Since then, and not noted."""
+
+
 class Authority:
     """Accounts, sessions and API tokens over a store. ``close`` when done."""
 
@@ -88,9 +95,8 @@ class Authority:
         self._drops = 0
         self._used_us: dict[int, int] = {}
         self._tasks: set[asyncio.Task[None]] = set()
-        self._last_refusal_seconds = float("-inf")
-        self._refusals = 0
-        """Since then, and not noted."""
+        self._refusals: dict[str, _Refusals] = {}
+        """By what the sign-in was with: wrong passwords, which anybody can send, must not hide wrong codes."""
 
     async def close(self) -> None:
         """Wait for what runs in the background, let go of threads."""
@@ -281,17 +287,18 @@ class Authority:
         raise Forbidden(ErrorCode.OIDC_NO_ROLE.format(person=vouched.person.name, name=oidc.name))
 
     def _note_refusal(self, row: AccountRow | None, peer: str, detail: Mapping[str, str]) -> None:
-        """In the audit list, at most once in ten seconds: a flood of guesses must not fill the disk. ``more``: how
-        many there were since the last one that is noted."""
-        now_seconds = self._monotonic()
-        if now_seconds - self._last_refusal_seconds >= _REFUSALS_PERIOD_SECONDS:
+        """In the audit list, of each kind at most once in ten seconds: a flood of guesses must not fill the disk.
+        ``more``: how many there were since the last one that is noted."""
+        now_seconds, kind = self._monotonic(), detail["with"]
+        last = self._refusals.get(kind, _Refusals())
+        if now_seconds - last.noted_seconds >= _REFUSALS_PERIOD_SECONDS:
             by, account_id = Actor(_UNKNOWN, peer, ActorKind.NOBODY), None if row is None else row.id
             now_us = self._clock.now_us()
-            note = self._store.note_refusal(account_id, detail, by=by, more=self._refusals, now_us=now_us)
-            self._last_refusal_seconds, self._refusals = now_seconds, 0
+            note = self._store.note_refusal(account_id, detail, by=by, more=last.more, now_us=now_us)
+            self._refusals[kind] = _Refusals(now_seconds)
             self._in_background(note)
         else:
-            self._refusals += 1
+            self._refusals[kind] = last._replace(more=last.more + 1)
 
     async def sign_out(self, identity: Identity, by: Actor) -> None:
         """End the caller's session. Raises Impossible when the caller uses an API token."""
@@ -299,7 +306,7 @@ class Authority:
         await self._store.close_session(session_id, account_id, by=by, now_us=self._clock.now_us())
         self._drop()
 
-    async def change_password(self, identity: Identity, current: str, new: str, *, by: Actor, host: str) -> None:
+    async def change_password(self, identity: Identity, current: str, new: str, *, by: Actor) -> None:
         """Change the password of the caller's account, and end its other sessions.
 
         Raises:
@@ -309,7 +316,7 @@ class Authority:
             Unauthenticated: the account was revoked, or its password changed, in the meantime.
         """
         account_id, session_id = session_of(identity)
-        with self._guesses.of_password(account_id, host):
+        with self._guesses.of_password(session_id):
             stored = await self.second_step.checked_password(identity, current)
         new_hash = await self._passwords.hash(new)
         changed = await self._store.set_password(

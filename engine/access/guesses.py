@@ -21,17 +21,25 @@ _ELSEWHERE: Final = "elsewhere"
 
 class Guesses:
     """Each method counts what is done within its context as a try; one that ends with no error was right. Raises
-    TooManyTries when the next one has to wait."""
+    TooManyTries when the next one has to wait.
+
+    Somebody with a session is counted by it, not by network: whoever has stolen one may have many networks, and the
+    owner has a session of their own.
+    """
 
     def __init__(self, throttle: SignInThrottle, monotonic: Callable[[], float]) -> None:
         self._throttle, self._monotonic = throttle, monotonic
 
-    def of_password(self, account_id: int, host: str) -> AbstractContextManager[None]:
+    def of_password(self, session_id: int) -> AbstractContextManager[None]:
         """The password of an account, by somebody with a session of it."""
-        return self._counted(f"the password of account {account_id}", host, ErrorCode.TOO_MANY_WRONG_PASSWORDS)
+        return self._counted("the password", f"session {session_id}", ErrorCode.TOO_MANY_WRONG_PASSWORDS)
 
-    def of_code(self, account_id: int, host: str, *, known: bool = True) -> AbstractContextManager[None]:
-        """The code of an account, by somebody with a session or with the password.
+    def of_code_in(self, session_id: int) -> AbstractContextManager[None]:
+        """The code of an account, by somebody with a session of it."""
+        return self._counted("the code", f"session {session_id}", ErrorCode.TOO_MANY_TRIES)
+
+    def of_code(self, account_id: int, host: str, *, known: bool) -> AbstractContextManager[None]:
+        """The code of an account, by somebody with the password.
 
         All networks that are not ``known`` for the account are counted as one: six digits are soon guessed by whoever
         has many. The owner, in a network of theirs, is held up by none of them.
@@ -48,7 +56,7 @@ class Guesses:
             yield
         except _WRONG:
             raise
-        except BaseException:  # neither right nor wrong
+        except Exception:  # neither right nor wrong; a call that its caller cancels may have been either: it counts
             self._throttle.undo(key, place, known=True)
             raise
         self._throttle.succeeded(key, place, known=True)

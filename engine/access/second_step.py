@@ -31,8 +31,8 @@ class Begun:
 
 
 class SecondStep:
-    """What the API does with two-step sign-in. ``identity``: who calls; ``by``: the same for the audit list; ``host``:
-    the caller's network; ``code``: of an app, or a recovery code.
+    """What the API does with two-step sign-in. ``identity``: who calls; ``by``: the same for the audit list; ``code``:
+    of an app, or a recovery code.
 
     Methods with an ``identity`` raise Impossible for an API token, those with a ``code`` InvalidInput for one that is
     not good, and TooManyTries after too many.
@@ -64,25 +64,26 @@ class SecondStep:
         account_id, _ = session_of(identity)
         return await self._store.totp_of(account_id)
 
-    async def begin(self, identity: Identity, password: str, code: str, *, by: Actor, host: str) -> Begun:
+    async def begin(self, identity: Identity, password: str, code: str, *, by: Actor) -> Begun:
         """Make a secret that is of use once it is confirmed; where there is one, a code of it is needed.
 
         Raises:
             Impossible: the account has no password.
             InvalidInput: the password is wrong, or the code.
         """
-        account_id, _ = session_of(identity)
+        account_id, session_id = session_of(identity)
         secret, shown = new_totp_secret(), shown_of(code)
-        with _in_its_field(), self._guesses.of_password(account_id, host):
+        with self._guesses.of_password(session_id):
             await self.checked_password(identity, password)
+        with _in_its_field(), self._guesses.of_code_in(session_id):
             await self._store.begin_totp(account_id, secret, shown=shown, by=by, now_us=self._clock.now_us())
         return Begun(secret, uri_of(secret, identity.name))
 
-    async def confirm(self, identity: Identity, code: str, *, by: Actor, host: str) -> list[str]:
+    async def confirm(self, identity: Identity, code: str, *, by: Actor) -> list[str]:
         """Turn it on, and return the recovery codes. Raises Impossible: nothing was begun."""
         account_id, session_id = session_of(identity)
         codes = _new_recovery_codes()
-        with _in_its_field(), self._guesses.of_code(account_id, host):
+        with _in_its_field(), self._guesses.of_code_in(session_id):
             await self._store.confirm_totp(
                 account_id,
                 shown=_needed(code),
@@ -94,20 +95,20 @@ class SecondStep:
         self._drop()
         return codes
 
-    async def disable(self, identity: Identity, code: str, *, by: Actor, host: str) -> None:
+    async def disable(self, identity: Identity, code: str, *, by: Actor) -> None:
         """Turn it off. Raises Impossible: it is off, or the account must have it."""
-        account_id, _ = session_of(identity)
+        account_id, session_id = session_of(identity)
         if self.must_have_it(identity):
             raise Impossible(ErrorCode.TOTP_REQUIRED.format())
-        with _in_its_field(), self._guesses.of_code(account_id, host):
+        with _in_its_field(), self._guesses.of_code_in(session_id):
             await self._store.disable_totp(account_id, shown=_needed(code), by=by, now_us=self._clock.now_us())
         self._drop()
 
-    async def renew_recovery_codes(self, identity: Identity, code: str, *, by: Actor, host: str) -> list[str]:
+    async def renew_recovery_codes(self, identity: Identity, code: str, *, by: Actor) -> list[str]:
         """Return new recovery codes; the old ones are no good any more. Raises Impossible: it is off."""
-        account_id, _ = session_of(identity)
+        account_id, session_id = session_of(identity)
         codes, now_us = _new_recovery_codes(), self._clock.now_us()
-        with _in_its_field(), self._guesses.of_code(account_id, host):
+        with _in_its_field(), self._guesses.of_code_in(session_id):
             await self._store.renew_recovery_codes(
                 account_id, shown=_needed(code), recovery_hashes=_hashes(codes), by=by, now_us=now_us
             )

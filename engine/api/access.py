@@ -114,7 +114,6 @@ class AccessServicer(access_service_pb2_grpc.AccessServiceServicer):
             request.current_password,
             request.new_password,
             by=caller(context),
-            host=network_of_call(context),
         )
         await self._background.whole(change)
         return Empty()
@@ -141,7 +140,6 @@ class AccessServicer(access_service_pb2_grpc.AccessServiceServicer):
                 request.current_password,
                 request.one_time_code,
                 by=caller(context),
-                host=network_of_call(context),
             )
         )
         return access_service_pb2.BeginTotpResponse(secret=begun.secret, uri=begun.uri, qr_code=qr_code(begun.uri))
@@ -150,16 +148,12 @@ class AccessServicer(access_service_pb2_grpc.AccessServiceServicer):
         self, request: access_service_pb2.ConfirmTotpRequest, context: Context
     ) -> access_service_pb2.RecoveryCodes:
         """Turn it on."""
-        change = self._authority.second_step.confirm(
-            identity_of_call(), request.one_time_code, by=caller(context), host=network_of_call(context)
-        )
+        change = self._authority.second_step.confirm(identity_of_call(), request.one_time_code, by=caller(context))
         return access_service_pb2.RecoveryCodes(recovery_codes=await self._background.whole(change))
 
     async def DisableTotp(self, request: access_service_pb2.DisableTotpRequest, context: Context) -> Empty:
         """Turn it off."""
-        change = self._authority.second_step.disable(
-            identity_of_call(), request.one_time_code, by=caller(context), host=network_of_call(context)
-        )
+        change = self._authority.second_step.disable(identity_of_call(), request.one_time_code, by=caller(context))
         await self._background.whole(change)
         return Empty()
 
@@ -168,7 +162,7 @@ class AccessServicer(access_service_pb2_grpc.AccessServiceServicer):
     ) -> access_service_pb2.RecoveryCodes:
         """Make new recovery codes."""
         change = self._authority.second_step.renew_recovery_codes(
-            identity_of_call(), request.one_time_code, by=caller(context), host=network_of_call(context)
+            identity_of_call(), request.one_time_code, by=caller(context)
         )
         return access_service_pb2.RecoveryCodes(recovery_codes=await self._background.whole(change))
 

@@ -27,6 +27,7 @@ VARIABLES: Final[Mapping[str, str]] = {
 }
 """Where libpq looks for what a URL says. An argument would show the password to all users of the machine."""
 _WORDS_MAX: Final = 500
+_RESTORE_HINT: Final = " (the database must be there and be empty; nothing in it was changed)"
 
 
 async def dump(url: PostgresUrl, file: Path) -> None:
@@ -45,7 +46,7 @@ async def restore(url: PostgresUrl, file: Path) -> None:
         DatabaseUnavailable: ``pg_restore`` is missing, or it failed: with its words.
     """
     what = ("--no-owner", "--no-privileges", "--single-transaction", "--exit-on-error")
-    await _run("pg_restore", url, *what, "--dbname", url.database, str(file))
+    await _run("pg_restore", url, *what, "--dbname", url.database, str(file), hint=_RESTORE_HINT)
 
 
 def environment(url: PostgresUrl) -> dict[str, str]:
@@ -67,7 +68,7 @@ def environment(url: PostgresUrl) -> dict[str, str]:
     return {name: value for name, value in said.items() if value is not None}
 
 
-async def _run(program: str, url: PostgresUrl, *arguments: str) -> None:
+async def _run(program: str, url: PostgresUrl, *arguments: str, hint: str = "") -> None:
     found = shutil.which(program)
     if found is None:
         raise DatabaseUnavailable(
@@ -89,4 +90,4 @@ async def _run(program: str, url: PostgresUrl, *arguments: str) -> None:
         raise
     if process.returncode:
         words = " ".join(said.decode(errors="replace").split())
-        raise DatabaseUnavailable(f"{program} failed: {words[:_WORDS_MAX]}")
+        raise DatabaseUnavailable(f"{program} failed{hint}: {words[:_WORDS_MAX]}")

@@ -29,6 +29,9 @@ def copy_file(source: Path, target: Path, now_us: int) -> None:
         with closing(sqlite3.connect(f"{source.absolute().as_uri()}?mode=ro", uri=True)) as connection:
             connection.execute("VACUUM INTO ?", [str(part)])
         with closing(sqlite3.connect(part)) as connection, connection:
+            columns = {name for _, name, *_ in connection.execute("PRAGMA table_info(control)")}
+            if columns and "copied_us" not in columns:
+                return  # a database that an upgrade has not migrated yet: ``restore`` marks it
             connection.execute("UPDATE control SET copied_us = ?", [now_us])
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, Final, TypeVar
@@ -89,7 +90,7 @@ def one_of(*allowed: object) -> Reader:
 
     def read(value: object) -> object:
         if not any(value is known or (type(value) is type(known) and value == known) for known in allowed):
-            raise ValueError(f"should be one of {', '.join(map(repr, allowed))}")
+            raise ValueError(f"should be one of {', '.join(json.dumps(value) for value in allowed)}")
         return value
 
     return read

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import nullcontext
 from typing import Any
 
 import pytest
 from pyotp import HOTP
 
 from engine.access.authority import Authority, SignedIn
+from engine.access.guesses import Guesses
 from engine.domain.access import (
     Identity,
     Impossible,
@@ -20,15 +23,16 @@ from engine.domain.access import (
 )
 from engine.domain.errors import InvalidInput
 from engine.domain.oidc import Person
-from engine.domain.sign_in import FREE_FAILURES
+from engine.domain.sign_in import FREE_FAILURES, SignInThrottle
 from engine.domain.totp import RECOVERY_CODES, STEP_US, RequireTotp
+from engine.ports import StoreUnavailable
 from engine.store import Store
 from engine.store.rows import Actor, AuditQuery, Page
 from tests.api.fakes import SECOND_US, FakeClock, cheap_passwords
 
 BY = Actor("test")
 PASSWORD = "correct horse"
-HERE: dict[str, Any] = {"by": BY, "host": "home"}
+HERE: dict[str, Any] = {"by": BY}
 Start = Callable[[RequireTotp], Authority]
 
 
@@ -180,6 +184,52 @@ async def test_what_a_session_may_not_do_without_a_code(authority: Authority, cl
         assert await refused(step.begin(identity, "wrong", "", **HERE)) == "WRONG_CURRENT_PASSWORD"
     with pytest.raises(TooManyTries):
         await step.begin(identity, PASSWORD, "", **HERE)
+
+
+async def test_a_stolen_session_has_one_count_of_codes_and_the_owner_another(
+    authority: Authority, clock: FakeClock
+) -> None:
+    identity, step = await a_person(authority), authority.second_step
+    app = await set_up(authority, clock, identity)
+    calls = (
+        lambda who, code: step.begin(who, PASSWORD, code, **HERE),
+        lambda who, code: step.confirm(who, code, **HERE),
+        lambda who, code: step.disable(who, code, **HERE),
+        lambda who, code: step.renew_recovery_codes(who, code, **HERE),
+        lambda who, code: step.begin(who, PASSWORD, code, **HERE),
+    )
+    await step.begin(identity, PASSWORD, app.next(), **HERE)
+    assert len(calls) == FREE_FAILURES
+    for call in calls:
+        assert await refused(call(identity, "424242")) == "WRONG_ONE_TIME_CODE"
+    for call in calls:
+        with pytest.raises(TooManyTries):
+            await call(identity, app.recovery_codes[0])
+    owner = (await enter(authority, app.next())).identity
+    assert await step.renew_recovery_codes(owner, app.next(), **HERE)
+
+
+@pytest.mark.parametrize(("error", "counts"), [(asyncio.CancelledError(), True), (StoreUnavailable("away"), False)])
+def test_a_try_whose_caller_has_gone_counts(error: BaseException, counts: bool) -> None:
+    guesses = Guesses(SignInThrottle(), lambda: 0.0)
+    for _ in range(FREE_FAILURES):
+        with pytest.raises(type(error)), guesses.of_code_in(1):
+            raise error
+    with pytest.raises(TooManyTries) if counts else nullcontext(), guesses.of_code_in(1):
+        pass
+
+
+async def test_a_flood_of_wrong_passwords_hides_no_wrong_code(
+    authority: Authority, store: Store, clock: FakeClock
+) -> None:
+    await set_up(authority, clock, await a_person(authority))
+    for name, password, code in (("nobody", "", ""), ("anna", PASSWORD, "424242"), ("nobody", "", "")):
+        with pytest.raises((Unauthenticated, WrongOneTimeCode)):
+            await authority.sign_in(name, password, code, peer="ipv4:1", host="home")
+    await authority.close()
+    found = await store.list_audit(AuditQuery(), Page(10))
+    noted = [str(entry.detail["with"]) for entry in found.items if entry.action == "session.refuse"]
+    assert sorted(noted) == ["password", "totp"]
 
 
 async def test_an_api_token_has_no_second_step(authority: Authority) -> None:

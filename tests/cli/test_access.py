@@ -56,6 +56,10 @@ def test_a_token_without_an_end_has_none(run: Run, script: Script) -> None:
     assert not script.last(access_service_pb2.CreateTokenRequest).HasField("expire_time")
 
 
+def test_a_token_for_a_file_is_its_secret_alone(run: Run) -> None:
+    assert run("token", "create", "prometheus", "--role", "viewer", "--quiet") == (0, "mlt_Ab3x-the-secret\n", "")
+
+
 def test_a_role_that_there_is_not_is_refused(run: Run, script: Script) -> None:
     code, _, err = run("token", "create", "report", "--role", "boss")
     assert (code, err) == (2, "error: --role: 'boss' is not one of viewer, operator, admin, provider\n")

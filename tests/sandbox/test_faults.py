@@ -25,7 +25,7 @@ from scripts.sandbox.switches import draw
         ({"latency_seconds": -1}, "latency_seconds: should be a number from 0 to 600"),
         ({"retry_after": "soon"}, "retry_after: should be seconds"),
         ({"retry_after": "date+x"}, "retry_after: should be seconds"),
-        ({"outage": 1}, "outage: should be one of False, True, 'reset'"),
+        ({"outage": 1}, 'outage: should be one of false, true, "reset"'),
         ({"reject_token": 404}, "reject_token: should be one of"),
         ({"share_600": 0.1}, "share_600: unknown; known are latency_seconds"),
     ],

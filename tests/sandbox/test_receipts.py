@@ -160,7 +160,7 @@ def test_switches_may_change_while_receipts_wait_and_all_can_be_forgotten() -> N
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"enabled": 1}, "enabled: should be one of False, True"),
+        ({"enabled": 1}, "enabled: should be one of false, true"),
         ({"delay_seconds": [2, 1]}, "delay_seconds: the shortest"),
         ({"share_lost": 0.6, "share_repeated": 0.6}, "the shares add up to 1.2"),
         ({"share_late": 0.1}, "share_late: unknown; known are enabled, delay_seconds"),

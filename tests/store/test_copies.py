@@ -4,6 +4,8 @@ original's engines may have sent since ends, or goes on, as after a crash."""
 from __future__ import annotations
 
 import os
+import sqlite3
+from contextlib import closing
 from datetime import date
 from pathlib import Path
 
@@ -173,6 +175,18 @@ async def test_nobody_is_told(store: Store) -> None:
     assert (await store.event_view(LATER)).due
     assert await store.is_report_due(day, LATER)
     assert await store.claim_deliveries(webhook_id, 5, now_us=LATER, lease_until_us=LATER + 1)
+
+
+def test_a_file_of_an_older_version(tmp_path: Path) -> None:
+    """Who upgrades copies first, with the new program. It can't be marked yet; another program's file is refused."""
+    for name, table in (("older", "control (id, rate)"), ("foreign", "notes (id)")):
+        with closing(sqlite3.connect(tmp_path / name)) as connection:
+            connection.execute(f"CREATE TABLE {table}")
+    copy_file(tmp_path / "older", tmp_path / "copy", NOW)
+    with closing(sqlite3.connect(tmp_path / "copy")) as connection:
+        assert connection.execute("SELECT name FROM sqlite_master").fetchall() == [("control",)]
+    with pytest.raises(DatabaseUnavailable, match="no such table: control"):
+        copy_file(tmp_path / "foreign", tmp_path / "copy of foreign", NOW)
 
 
 @pytest.mark.parametrize("kind", ["sqlite"], indirect=True)
