@@ -172,6 +172,10 @@ export const percent = (share, digits = 1) =>
 /** The time zone in which the person reads times. */
 export const timeZone = () => Intl.DateTimeFormat().resolvedOptions().timeZone;
 
+/** A client's time zone as people write it: the database's `Etc/GMT-6` is six hours before Greenwich, `UTC+6`. */
+export const zoneName = (zone) =>
+  zone.replace(/^Etc\/GMT([+-])(\d+)$/, (_, sign, hours) => `UTC${sign === "-" ? "+" : "−"}${hours}`);
+
 /** A date and time in the person's own zone. */
 export const dateTime = (iso, options = {}) =>
   iso

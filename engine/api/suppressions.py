@@ -25,7 +25,7 @@ from engine.api.repeats import Running, request_key
 from engine.domain.errors import FieldError, InvalidInput
 from engine.domain.phone import normalise
 from engine.domain.stop_words import StopWords
-from engine.domain.suppression import SuppressionInput, SuppressionReason
+from engine.domain.suppression import SuppressionInput, SuppressionReason, reason_and_note
 from engine.ports import Clock
 from engine.store.rows import MAX_PAGE_SIZE, Actor, PageOf
 from engine.store.store import Store
@@ -44,8 +44,6 @@ _NOTE_CHARACTERS: Final = 100
 _NUMBERS: Final = {
     reason: suppression_pb2.SuppressionReason.Value(f"SUPPRESSION_REASON_{reason.name}") for reason in SuppressionReason
 }
-_WORDS: Final = {reason.name.lower(): reason for reason in SuppressionReason}
-_NO_REASON: Final = ErrorCode.NOT_A_CHOICE.format(choices=", ".join(_WORDS))
 _ENTRY: Final = Limits(suppression_pb2.Suppression)
 _ROW: Final = Limits(service.ImportSuppressionsRow)
 _NUMBER: Final = Limits(service.DeleteSuppressionRequest)
@@ -234,11 +232,9 @@ def _entry(entry: suppression_pb2.Suppression) -> SuppressionInput:
 
 
 def _row_entry(row: service.ImportSuppressionsRow) -> SuppressionInput:
-    word = row.reason.strip().lower()
-    if word and word not in _WORDS:
-        raise InvalidInput([FieldError("reason", _NO_REASON)])
-    said = suppression_pb2.Suppression(phone_number=row.phone_number, note=row.note, source=row.source or IMPORT)
-    return replace(_entry(said), reason=_WORDS.get(word, SuppressionReason.MANUAL))
+    reason, note = reason_and_note(row.reason, row.note)
+    said = suppression_pb2.Suppression(phone_number=row.phone_number, note=note, source=row.source or IMPORT)
+    return replace(_entry(said), reason=reason)
 
 
 def _query(request: service.ListSuppressionsRequest | service.ExportSuppressionsRequest) -> SuppressionQuery:

@@ -52,6 +52,7 @@ async def test_a_reason_leads_to_a_new_mailing_and_its_condition_can_be_removed(
                 "those whose message of “January sale” was not sent: refused by the provider"
             )
             await expect(audience).to_have_text("1 client")
+            await expect(page.get_by_label("does not get it")).to_be_checked()
             await page.get_by_label("Text of the message").fill("Once more")
             await only.get_by_role("button", name="Clear").click()
             await expect(only).to_have_count(0)

@@ -200,3 +200,18 @@ async def test_erased_and_never_again(tmp_path: Path) -> None:
 
 async def _has_one(gateway: Gateway, mailing_id: int) -> bool:
     return (await gateway.engine.counts(mailing_id))[0] == 1
+
+
+async def test_no_number_of_a_file_is_left_out_for_its_reason(tmp_path: Path) -> None:
+    async with serving(tmp_path) as gateway:
+        rows = ("89160000000;Отписка;", "89160000001;жалоба;по почте", "89160000002;умер;звонила жена")
+        table = "\n".join(("Телефон;Причина;Заметка", *rows))
+        headers = {"Content-Type": "text/csv; charset=utf-8"}
+        answer = await gateway.post("/suppressions/import", data=table.encode(), headers=headers)
+        assert (answer.json["created"], answer.json["rejected"]) == (3, 0)
+        listed = (await gateway.get("/suppressions")).json["suppressions"]
+        assert [(entry["reason"], entry["note"]) for entry in reversed(listed)] == [
+            ("opt_out", ""),
+            ("complaint", "по почте"),
+            ("manual", "умер: звонила жена"),
+        ]

@@ -1016,7 +1016,7 @@ COMMENTS: dict[str, str] = {
     "mailing.v1.ImportSuppressionsRow": "One row to import.",
     "mailing.v1.ImportSuppressionsRow.line": "Where the row comes from, for the report of errors. 0: rows are counted from 1.",
     "mailing.v1.ImportSuppressionsRow.phone_number": "Names the number; see `Suppression.phone_number`.",
-    "mailing.v1.ImportSuppressionsRow.reason": "The word of a reason, such as \"opt_out\", in letters of either case. Empty: \"manual\".",
+    "mailing.v1.ImportSuppressionsRow.reason": "The word of a reason, such as \"opt_out\", or what people call it in English or Russian (\"unsubscribed\", \"жалоба\"), in letters of either case. Empty: \"manual\". So are other words, which are put before the note.",
     "mailing.v1.ImportSuppressionsRow.note": "See `Suppression.note`.",
     "mailing.v1.ImportSuppressionsRow.source": "See `Suppression.source`.",
     "mailing.v1.ImportSuppressionsResponse": "What an import did.",

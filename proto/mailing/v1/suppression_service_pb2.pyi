@@ -243,7 +243,9 @@ class ImportSuppressionsRow(_message.Message):
     phone_number: _builtins.str
     """Names the number; see `Suppression.phone_number`."""
     reason: _builtins.str
-    """The word of a reason, such as "opt_out", in letters of either case. Empty: "manual"."""
+    """The word of a reason, such as "opt_out", or what people call it in English or Russian ("unsubscribed", "жалоба"), in
+    letters of either case. Empty: "manual". So are other words, which are put before the note.
+    """
     note: _builtins.str
     """See `Suppression.note`."""
     source: _builtins.str

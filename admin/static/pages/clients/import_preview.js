@@ -1,6 +1,6 @@
 // How the server reads a file, before anything is stored.
 import { sentence } from "../../api.js";
-import { number, said, t } from "../../i18n.js";
+import { number, said, t, zoneName } from "../../i18n.js";
 import { Fragment, h } from "../../kit/lib.js";
 import { Button, Card, Chip, Facts, Notice } from "../../kit/parts.js";
 import { readable } from "../../kit/words.js";
@@ -116,8 +116,10 @@ const shownOf = (preview, fields) => {
 const clientCell = (client, key) =>
   key === "phone_number" ? readable(client[key] ?? "") : String(cellOf(client, key) ?? "");
 
-const cellOf = (client, key) =>
-  key.startsWith("attributes.") ? client.attributes?.[key.slice("attributes.".length)] : client[key];
+function cellOf(client, key) {
+  if (key === "time_zone") return zoneName(client.time_zone ?? "");
+  return key.startsWith("attributes.") ? client.attributes?.[key.slice("attributes.".length)] : client[key];
+}
 
 function badWords(bad, shown, isAll) {
   if (bad < shown) return t("import.bad_rows", { smart_count: bad });

@@ -1,6 +1,6 @@
 // What an import did, and the lines that it could not take.
 import { saveAs, sentence } from "../../api.js";
-import { locale, number, t } from "../../i18n.js";
+import { locale, number, said, t } from "../../i18n.js";
 import { Fragment, h, Link } from "../../kit/lib.js";
 import { Button, Card, Notice, Stat, Table } from "../../kit/parts.js";
 import { fieldName } from "./import_columns.js";
@@ -16,7 +16,7 @@ function quoted(cell) {
 }
 
 const reasonOf = (errors) =>
-  errors.map((each) => (each.field === "" ? sentence(each) : `${fieldName(each.field)}: ${sentence(each)}`)).join("; ");
+  errors.map((each) => (each.field === "" ? sentence(each) : `${fieldName(each.field)}: ${said(each)}`)).join("; ");
 
 /** Rejected rows with all their cells, to be corrected; an import ignores the column with the reason. */
 function rejectedFile({ header, rejected_rows: rows }) {

@@ -1,6 +1,6 @@
 // The list of clients: found by a part of the number, by tag, code and time zone; many changed at once.
 import { list, may } from "../../api.js";
-import { t } from "../../i18n.js";
+import { t, zoneName } from "../../i18n.js";
 import { ExportButton } from "../../kit/export.js";
 import { h, Link, useRef, useState } from "../../kit/lib.js";
 import { Pager, useExistingPage } from "../../kit/pager.js";
@@ -177,7 +177,7 @@ const Row = ({ row, choosable, chosen, toggle }) =>
       "td",
       { className: "phone-number" },
       h(Link, { to: `/clients/${row.id}/show` }, readable(row.phone_number)),
-      h("div", { className: "narrow-only muted" }, row.time_zone),
+      h("div", { className: "narrow-only muted" }, zoneName(row.time_zone)),
       h("div", { className: "muted small client-attributes" }, inLine(row.attributes)),
     ),
     h(
@@ -185,7 +185,7 @@ const Row = ({ row, choosable, chosen, toggle }) =>
       null,
       row.tag === "" ? h("span", { className: "muted" }, t("none.tag")) : h("span", { className: "tag" }, row.tag),
     ),
-    h("td", { className: "wide-only" }, row.time_zone),
+    h("td", { className: "wide-only" }, zoneName(row.time_zone)),
     h("td", { className: "wide-only" }, row.phone_code),
     h("td", { className: "wide-only" }, h(Time, { value: row.create_time })),
   );

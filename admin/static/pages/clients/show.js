@@ -1,6 +1,6 @@
 // A client: their data, and the messages that they got or will get.
 import { dataProvider, isAdmin, list, may, one, rest } from "../../api.js";
-import { number, t } from "../../i18n.js";
+import { number, t, zoneName } from "../../i18n.js";
 import { h, Link, useNavigate, useNotify, useParams } from "../../kit/lib.js";
 import { Card, Chip, ConfirmButton, Facts, Loading, PageTitle, Time, Trouble } from "../../kit/parts.js";
 import { usePoll } from "../../kit/poll.js";
@@ -72,7 +72,13 @@ function Value({ name, value }) {
 /** The zone, and what time it is there: what a text in the night would be. */
 function Zone({ zone }) {
   const now = new Date().toLocaleTimeString("ru", { timeZone: zone, hour: "2-digit", minute: "2-digit" });
-  return h("span", null, zone, " ", h("span", { className: "muted" }, t("clients.local_time", { time: now })));
+  return h(
+    "span",
+    null,
+    zoneName(zone),
+    " ",
+    h("span", { className: "muted" }, t("clients.local_time", { time: now })),
+  );
 }
 
 function DeleteButton({ client }) {

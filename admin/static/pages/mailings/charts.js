@@ -1,6 +1,6 @@
 // A mailing's statistics: when, why not, and to whom.
 
-import { duration, latency, money, number, t } from "../../i18n.js";
+import { duration, latency, money, number, t, zoneName } from "../../i18n.js";
 import { h, useState } from "../../kit/lib.js";
 import { Card, Segments, Stat, Table } from "../../kit/parts.js";
 import { arrivals, fates, ShareBars, TimePlot } from "../../kit/plot.js";
@@ -63,7 +63,7 @@ export function Reasons({ mailing, stats }) {
 const groups = () => [
   { value: "by_tag", label: t("mailings.by.tag"), name: tagName },
   { value: "by_phone_code", label: t("mailings.by.code"), name: (code) => code },
-  { value: "by_time_zone", label: t("mailings.by.zone"), name: (zone) => zone.replaceAll("_", " ") },
+  { value: "by_time_zone", label: t("mailings.by.zone"), name: (zone) => zoneName(zone).replaceAll("_", " ") },
 ];
 
 /** Who has it: by tag, operator code and time zone. */

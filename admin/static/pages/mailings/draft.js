@@ -23,12 +23,13 @@ export const FIELDS = [
   "sender",
 ];
 
-/** The values of a new mailing; a start of null is "at once". `filter`: conditions that are set already. */
+/** The values of a new mailing; a start of null is "at once". `filter`: conditions that are set already. Who has a
+ * message of another mailing is settled when this one is made: for them it need not stay open. */
 export const blank = (filter) => ({
   name: "",
   text: "",
   filter: { tags: [], phone_codes: [], exclude_tags: [], attributes: [], client_ids: [], messages: null, ...filter },
-  audience: "live",
+  audience: filter?.messages ? "fixed" : "live",
   start_time: null,
   end_time: after(null, DAY),
   local_hours: DAYTIME,
