@@ -248,6 +248,7 @@ class Import(RowImport):
         self._check: ImportCheck | None = None
         self._silent = self._by_number = False
         self._zone_of_all = ""
+        self._event_id: int | None = None
 
     def first(self, page: client_service_pb2.ImportClientsRequest) -> bool:
         """See ``RowImport``."""
@@ -273,7 +274,10 @@ class Import(RowImport):
         if self._check is not None:
             would = await self._check.look_at(good, now_us)
             return self._counted(good, would.outcomes, would.refused)
-        result = await self._store.import_clients(good, by=self.by, now_us=now_us, silent=self._silent)
+        result = await self._store.import_clients(
+            good, by=self.by, now_us=now_us, silent=self._silent, event_id=self._event_id
+        )
+        self._event_id = result.event_id
         if result.changed_ids:
             await self._control.clients_changed(result.changed_ids)
         return self._counted(good, result.outcomes, result.refused)

@@ -48,8 +48,8 @@ def differences(old: Mapping[str, object], new: Mapping[str, object]) -> dict[st
 
 async def add_audit(
     tx: Tx, by: Actor, action: str, object_type: str, object_id: int | None, detail: Mapping[str, object], now_us: int
-) -> None:
-    """Note a change in its own transaction."""
+) -> int:
+    """Note a change in its own transaction; return the entry's id."""
     values = {
         "time_us": now_us,
         "actor": by.name,
@@ -59,6 +59,24 @@ async def add_audit(
         "action": action,
         "object_type": object_type,
         "object_id": object_id,
-        "detail": orjson.dumps(detail, default=str).decode(),
+        "detail": _json(detail),
     }
-    await tx.run(insert_of("audit_event", values), *values.values())
+    return int(await tx.value(f"{insert_of('audit_event', values)} RETURNING id", *values.values()))
+
+
+async def count_audit(
+    tx: Tx, event_id: int | None, by: Actor, action: str, counts: Mapping[str, int], now_us: int
+) -> int:
+    """Add to the counts of an entry about clients, or make the entry: of an import in many transactions there is one.
+    Nobody else changes it meanwhile."""
+    if event_id is not None:
+        before = await tx.value("SELECT detail FROM audit_event WHERE id = ?", event_id)
+        if before is not None:
+            after = {name: number + counts.get(name, 0) for name, number in orjson.loads(before).items()}
+            await tx.run("UPDATE audit_event SET detail = ? WHERE id = ?", _json(after), event_id)
+            return event_id
+    return await add_audit(tx, by, action, "client", None, counts, now_us)
+
+
+def _json(detail: Mapping[str, object]) -> str:
+    return orjson.dumps(detail, default=str).decode()

@@ -69,6 +69,8 @@ class ImportResult:
     """Clients created or updated."""
     refused: Mapping[int, int] = field(default_factory=dict)
     """The places of rows that would give their client more attributes than one may have, with how many."""
+    event_id: int | None = None
+    """The import's entry of the audit list, for its next batch; ``None``: nothing was changed yet."""
 
     def count(self, outcome: Imported) -> int:
         """How many rows had this outcome."""

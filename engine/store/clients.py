@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from operator import attrgetter
 from typing import Any, Final
 
@@ -11,7 +12,7 @@ from engine.domain.attributes import ENTRIES_MAX, FIELD, changed_names, names_of
 from engine.domain.errors import Conflict, NotFound
 from engine.domain.validate import ClientInput, ClientPatch
 from engine.store.audience import follow_clients
-from engine.store.audit import add_audit, differences
+from engine.store.audit import add_audit, count_audit, differences
 from engine.store.client_list import CLIENT
 from engine.store.client_removal import remove_clients
 from engine.store.client_rows import ClientRow, Imported, ImportResult
@@ -158,11 +159,18 @@ class ClientVerbs(Verbs):
 
     @alone_if_overtaken(Lane.API)
     async def import_clients(
-        self, tx: Tx, clients: Sequence[ClientInput | ClientPatch], *, by: Actor, now_us: int, silent: bool = False
+        self,
+        tx: Tx,
+        clients: Sequence[ClientInput | ClientPatch],
+        *,
+        by: Actor,
+        now_us: int,
+        silent: bool = False,
+        event_id: int | None = None,
     ) -> ImportResult:
         """Add or update clients by phone number, in one transaction: 1,000 to 5,000 at a time. What a ``ClientPatch``
         does not say stays as it is. Of two rows with one number the later one is laid over the earlier one.
-        ``silent``: see ``follow_clients``."""
+        ``silent``: see ``follow_clients``. ``event_id``: the audit list's entry of earlier batches of this import."""
         await lock_clients(tx, exclusive=False)
         stored = await by_phone(tx, clients)
         rows = Sorted(stored)
@@ -175,10 +183,10 @@ class ClientVerbs(Verbs):
         moved = [stored[each.phone_number] for each in changed if counts_elsewhere(stored[each.phone_number][1], each)]
         await keep_groups(tx, dict(moved), changed_ids)
         await follow_clients(tx, now_us, tally, new=new_ids, changed=changed_ids, silent=silent)
-        result = ImportResult(tuple(rows.outcomes), (*new_ids, *changed_ids), rows.refused)
-        if result.changed_ids:
+        result = ImportResult(tuple(rows.outcomes), (*new_ids, *changed_ids), rows.refused, event_id)
+        if result.changed_ids or event_id is not None:
             counts = {outcome.value: result.count(outcome) for outcome in Imported}
-            await add_audit(tx, by, "client.import", "client", None, counts, now_us)
+            result = replace(result, event_id=await count_audit(tx, event_id, by, "client.import", counts, now_us))
         elsewhere = await claimed_elsewhere(self, tx, changed_ids)
         await tally.write(tx)
         await tell_owners(self, tx, elsewhere)

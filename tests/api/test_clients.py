@@ -24,6 +24,7 @@ from mailing.v1.client_service_pb2 import (
     UpdateClientRequest,
 )
 from mailing.v1.client_service_pb2_grpc import ClientServiceStub
+from mailing.v1.engine_service_pb2 import ListAuditEventsRequest
 from scripts.token_channel import with_token
 from tests.api.conftest import Api, refusal
 from tests.api.fakes import FakeClock, FakeControl, cheap_passwords
@@ -264,6 +265,13 @@ async def test_an_import_counts_what_it_did_and_names_each_bad_field_of_each_bad
     assert all(error.message for error in report.errors)
     assert len(api.control.clients) == 4
     assert api.control.followed == [None]  # once, when all is stored
+
+
+async def test_an_import_of_many_pages_is_one_entry_of_the_audit_list(api: Api) -> None:
+    pages = [ImportClientsRequest(rows=[row(f"7916123456{digit}")]) for digit in range(4)]
+    await api.clients.ImportClients(iter(pages))
+    (event,) = (await api.engine.ListAuditEvents(ListAuditEventsRequest(action="client.import"))).audit_events
+    assert dict(event.detail)["created"] == 4
 
 
 async def test_rows_without_a_line_are_counted(api: Api) -> None:

@@ -73,3 +73,27 @@ async def test_events_are_found_by_what_was_done_and_when(store: Store) -> None:
         (AuditQuery(action="client.delete"), 0),
     ):
         assert (await store.list_audit(query, Page(9))).total == number
+
+
+async def test_an_import_in_many_batches_is_one_entry(store: Store) -> None:
+    first = await store.import_clients([client(1), client(2)], by=BY, now_us=NOW)
+    again = await store.import_clients([client(2)], by=BY, now_us=NOW + 1, event_id=first.event_id)
+    last = await store.import_clients([client(2, "vip"), client(3)], by=BY, now_us=NOW + 2, event_id=again.event_id)
+    (event,) = (await store.list_audit(AuditQuery(), Page())).items
+    assert first.event_id == again.event_id == last.event_id == event.id
+    assert (event.time_us, event.detail) == (NOW, {"created": 3, "updated": 1, "unchanged": 1, "refused": 0})
+
+
+async def test_an_import_that_outlives_its_entry_has_another_one(store: Store) -> None:
+    first = await store.import_clients([client(1)], by=BY, now_us=NOW)
+    await store.forget_audit(NOW + 1)
+    await store.import_clients([client(2)], by=BY, now_us=NOW + 2, event_id=first.event_id)
+    (event,) = (await store.list_audit(AuditQuery(), Page())).items
+    assert event.detail == {"created": 1, "updated": 0, "unchanged": 0, "refused": 0}
+
+
+async def test_an_import_that_changes_nothing_is_no_entry(store: Store) -> None:
+    await store.import_clients([client(1)], by=BY, now_us=NOW)
+    found = await store.import_clients([client(1)], by=BY, now_us=NOW + 1)
+    assert found.event_id is None
+    assert (await store.list_audit(AuditQuery(), Page())).total == 1
