@@ -263,16 +263,19 @@ def test_the_stop_list(run: Run, tmp_path: Path, capfd: pytest.CaptureFixture[st
     told = capfd.readouterr()
     assert "the first entry stays" in " ".join(told.err.split())
     assert "opt_out" in told.out
-    (tmp_path / "stop.csv").write_text("Phone,reason\n89167770002,complaint\n79167770001,\n12,\n89167770003,what\n")
+    (tmp_path / "stop.csv").write_text("Phone,reason\n89167770002,complaint\n79167770001,\n12,\n89167770003,asked me\n")
     assert call(["suppressions", "import", str(tmp_path / "stop.csv"), "--json"]) == 1
     answer = json.loads(capfd.readouterr().out)
-    assert (answer["created"], answer["unchanged"], answer["rejected"]) == (1, 1, 2)
-    assert [error["field"] for error in answer["errors"]] == ["phone_number", "reason"]
+    assert (answer["created"], answer["unchanged"], answer["rejected"]) == (2, 1, 1)
+    assert [error["field"] for error in answer["errors"]] == ["phone_number"]
     listed = run("suppressions", "list", "--reason", "complaint")
     assert [each["phone_number"] for each in listed["suppressions"]] == ["79167770002"]
     assert call(["suppressions", "export", str(tmp_path / "out.csv")]) == 0
     assert (tmp_path / "out.csv").read_text().splitlines()[1].startswith("79167770001,opt_out,asked,cli,")
-    for number in ("+7 916 777-00-01", "79167770002"):
+    assert (
+        run("suppressions", "list", "--reason", "manual")["suppressions"][0]["note"] == "asked me"
+    )  # nobody is left out
+    for number in ("+7 916 777-00-01", "79167770002", "79167770003"):
         assert run("suppressions", "remove", number) == {}
     assert run("suppressions", "list")["total_size"] == 0
     assert "does not exist" in run("suppressions", "remove", "79167770001", code=1)

@@ -37,11 +37,11 @@ class Authority:
         self.path = folder / f"{name}.pem"
         self.path.write_bytes(self._sign(self._name, self._key, x509.BasicConstraints(ca=True, path_length=None)))
 
-    def issue(self, name: str, passphrase: bytes = b"") -> None:
-        """Write `NAME.pem` and `NAME.key`, for this host."""
+    def issue(self, name: str, passphrase: bytes = b"", addresses: tuple[str, ...] = ()) -> None:
+        """Write `NAME.pem` and `NAME.key`, for this host by its name and by these addresses."""
         key = ec.generate_private_key(ec.SECP256R1())
         subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-        here = [x509.DNSName("localhost"), x509.IPAddress(ip_address("127.0.0.1"))]
+        here = [x509.DNSName("localhost"), *(x509.IPAddress(ip_address(address)) for address in addresses)]
         certificate = self._sign(subject, key, x509.SubjectAlternativeName(here))
         (self._folder / f"{name}.pem").write_bytes(certificate)
         encryption = serialization.BestAvailableEncryption(passphrase) if passphrase else serialization.NoEncryption()
@@ -61,7 +61,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """`ca` has signed engine, caller and locked (a key with a passphrase); `stranger` has signed foreign."""
     folder = tmp_path_factory.mktemp("tls")
     authority = Authority(folder, "ca")
-    authority.issue("engine")
+    authority.issue("engine", addresses=("127.0.0.1",))
     authority.issue("caller")
     authority.issue("locked", b"secret")
     Authority(folder, "stranger").issue("foreign")

@@ -8,10 +8,13 @@ from common.error_codes import ErrorCode
 from engine.domain.access import (
     ActorKind,
     Impossible,
+    NoOneTimeCode,
     Requirement,
     Role,
     TooManyCalls,
     TooManyTries,
+    Unauthenticated,
+    WrongOneTimeCode,
     account_name_problem,
     check_fields,
     password_problem,
@@ -90,3 +93,11 @@ def test_kinds_of_actors_as_people_write_them() -> None:
 def test_too_many_calls_say_when_to_come_back() -> None:
     assert TooManyCalls(WAIT).wait_seconds == 1
     assert TooManyCalls(WAIT, 3).wait_seconds == 3
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [(NoOneTimeCode(), ErrorCode.ONE_TIME_CODE_REQUIRED), (WrongOneTimeCode(), ErrorCode.WRONG_ONE_TIME_CODE)],
+)
+def test_who_is_refused_for_a_code_is_told_so(error: Unauthenticated, code: ErrorCode) -> None:
+    assert str(error) == code.format()

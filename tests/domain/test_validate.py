@@ -108,6 +108,7 @@ def test_a_row_laid_over_a_client_leaves_what_it_does_not_say() -> None:
     assert ClientPatch(new, names).over(old) == old
     assert ClientPatch(new, ("tag", "time_zone")).over(old) == ClientInput(79161234567, "925", "a", "Asia/Omsk")
     assert ClientPatch(new, ("phone_code",)).over(old) == ClientInput(79161234567, "999", "b", "Europe/Moscow")
+    assert ClientPatch(new, names).with_zone().over(old).time_zone == new.time_zone
     assert ClientPatch(new).over(old) == new
     assert ClientPatch(new, names).over(None) == ClientPatch(new).over(None) == new
 
