@@ -15,6 +15,10 @@ from gateway.tables.table_rows import Item, RowError, Table
 from gateway.tables.text_lines import Line, UnreadableInput
 
 _DELIMITERS: Final = (",", ";", "\t")
+_NOTHING: Final = "".join(_DELIMITERS) + " \r"
+"""A line of nothing else has only empty cells, whatever separates them."""
+_LINES_MAX: Final = 100
+"""Among so many lines the header is looked for: to cut each by each delimiter takes nine times as long as later."""
 _WHOLE_ROW_CELLS_MIN: Final = 2
 """A line without a delimiter may always be a piece of a cell."""
 
@@ -28,6 +32,7 @@ class CsvRows:
         self._heads = [_Head(each, plan) for each in (_DELIMITERS if delimiter is None else (delimiter,))]
         self._records = self._heads[0].records
         self._table: Table | None = None
+        self._lines = 0
 
     @property
     def delimiter(self) -> str | None:
@@ -43,8 +48,7 @@ class CsvRows:
         """What a line completes. Raises UnreadableInput."""
         records, table = self._records, self._table
         if table is None:
-            # Each head takes the line, whether or not one before it knows the header.
-            return self._begin() if [head for head in self._heads if head.take(line)] else iter(())
+            return self._look_at(line)
         if not records.open and '"' not in line.text and line.problem is None:  # nearly every line there is
             cells = [cell.strip() for cell in line.text.split(records.delimiter)]
             broken_at = records.broken_at
@@ -64,6 +68,19 @@ class CsvRows:
         for head in self._heads:
             head.end()
         return self._begin()
+
+    def _look_at(self, line: Line) -> Iterator[Item]:
+        """One of the first lines: it may be the header, or above it. Raises UnreadableInput."""
+        if (
+            line.problem is None
+            and not line.text.strip(_NOTHING)
+            and not any(each.records.open for each in self._heads)
+        ):
+            return iter(())
+        self._lines += 1
+        # Each head takes the line, whether or not one before it knows the header.
+        knowing = [head for head in self._heads if head.take(line)]
+        return self._begin() if knowing or self._lines == _LINES_MAX else iter(())
 
     def _begin(self) -> Iterator[Item]:
         """The header is among the first lines. Raises UnreadableInput: it is none."""

@@ -152,3 +152,10 @@ def test_a_header_of_two_rows_has_the_names_that_are_merged_over_both() -> None:
 def test_a_row_of_which_all_is_merged_is_no_row() -> None:
     _, items = read_sheet(merged([["Телефон", "Имя"], ANNA[:2], [None, None], ["12", "Б"]], "A2:A3", "B2:B3"))
     assert [item.line for item in items] == [2, 4]
+
+
+@pytest.mark.parametrize("blank", ["", ";;", " , "])
+def test_blank_lines_above_a_header_are_none_of_those_it_is_looked_for_among(blank: str) -> None:
+    reader, items = read_csv(f"{blank}\n" * 500 + f"{';'.join(WIDE)}\n{';'.join(ANNA)}\n")
+    assert [column.header for column in reader.columns] == WIDE
+    assert [item.raw for item in items] == [ANNA]
