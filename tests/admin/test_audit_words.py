@@ -12,8 +12,9 @@ from engine.domain.validate import ClientInput, MailingInput
 from tests.admin.test_words import STATIC, all_words
 from tests.style.tree import parse, sources
 
-NOTES = {"_note": 2, "note": 0, "add_audit": 2}
-"""What notes an event, and the place of the action among its arguments."""
+WHOLE = {"add_audit": 2, "count_audit": 3}
+NOTES = {"_note": 2, "note": 0, **WHOLE}
+"""What notes an event, and the place of the action among its arguments; the other two may get the action's end alone."""
 OPENED = {"filter", "phone_number"}
 """The filter is laid open, and no client's number is noted."""
 
@@ -30,12 +31,12 @@ def _noted(path: Path) -> Iterator[str]:
     calls = [node for node in ast.walk(parse(path)) if isinstance(node, ast.Call)]
     named = [(each, getattr(each.func, "attr", getattr(each.func, "id", ""))) for each in calls]
     actions = [(name, each.args[NOTES[name]]) for each, name in named if name in NOTES and len(each.args) > NOTES[name]]
-    wholes = [action for name, action in actions if name == "add_audit"]
+    wholes = [action for name, action in actions if name in WHOLE]
     formatted = [each for each in wholes if isinstance(each, ast.JoinedStr)]
     beginnings = [beginning for each in formatted for beginning in _texts(each.values[0])]
     for name, action in actions:
         yield from (
-            _texts(action) if name == "add_audit" else (f"{each}{end}" for each in beginnings for end in _texts(action))
+            _texts(action) if name in WHOLE else (f"{each}{end}" for each in beginnings for end in _texts(action))
         )
 
 
