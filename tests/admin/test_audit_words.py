@@ -14,7 +14,7 @@ from tests.style.tree import parse, sources
 
 WHOLE = {"add_audit": 2, "count_audit": 3}
 NOTES = {"_note": 2, "note": 0, **WHOLE}
-"""What notes an event, and the place of the action among its arguments; the other two may get the action's end alone."""
+"""What notes an event, and the place of the action among its arguments; the first two may get only its end."""
 OPENED = {"filter", "phone_number"}
 """The filter is laid open, and no client's number is noted."""
 
