@@ -7,7 +7,7 @@ import { authProvider, dataProvider, FRESH, identity, isAdmin, mustSetUpFirst } 
 import { i18nProvider, t } from "./i18n.js";
 import { icon } from "./kit/icons.js";
 import { createRoot, h, Link, RA, React, useEffect, useMemo, useState } from "./kit/lib.js";
-import { Card, Empty, PageTitle, useTabTitle } from "./kit/parts.js";
+import { BarButton, Card, Empty, PageTitle, useTabTitle } from "./kit/parts.js";
 import { REFRESH } from "./kit/poll.js";
 import accounts from "./pages/accounts.js";
 import audit from "./pages/audit.js";
@@ -49,11 +49,7 @@ function Bar() {
 
 function ThemeButton() {
   const label = t(mode() === "dark" ? "theme.light" : "theme.dark");
-  return h(
-    "button",
-    { type: "button", className: "bar-button", "aria-label": label, title: label, onClick: switchMode },
-    h(mode() === "dark" ? Sun : Moon),
-  );
+  return h(BarButton, { icon: mode() === "dark" ? Sun : Moon, label, onClick: switchMode });
 }
 
 const NotFound = () =>

@@ -5,6 +5,7 @@ import { Input } from "./kit/fields.js";
 import { FormDialog, useForm } from "./kit/form.js";
 import { icon } from "./kit/icons.js";
 import { h, useNotify, useState } from "./kit/lib.js";
+import { BarButton } from "./kit/parts.js";
 import { NewPassword } from "./pages/access/password.js";
 
 const Key = icon("tokens");
@@ -15,11 +16,7 @@ export function PasswordButton() {
   return h(
     "span",
     null,
-    h(
-      "button",
-      { type: "button", className: "bar-button", "aria-label": label, title: label, onClick: () => setOpen(true) },
-      h(Key),
-    ),
+    h(BarButton, { icon: Key, label, onClick: () => setOpen(true) }),
     open && h(PasswordDialog, { onClose: () => setOpen(false) }),
   );
 }

@@ -5,7 +5,7 @@ import { Input } from "./kit/fields.js";
 import { FormDialog, useForm } from "./kit/form.js";
 import { icon } from "./kit/icons.js";
 import { h, useEffect, useNotify, useState } from "./kit/lib.js";
-import { Button, Copyable, Dialog, Facts, Loading, Notice, Time, Trouble } from "./kit/parts.js";
+import { BarButton, Button, Copyable, Dialog, Facts, Loading, Notice, Time, Trouble } from "./kit/parts.js";
 
 const Shield = icon("shield");
 const PATH = "/session/totp";
@@ -18,11 +18,7 @@ export function TwoStepButton() {
   return h(
     "span",
     null,
-    h(
-      "button",
-      { type: "button", className: "bar-button", "aria-label": label, title: label, onClick: () => setOpen(true) },
-      h(Shield),
-    ),
+    h(BarButton, { icon: Shield, label, onClick: () => setOpen(true) }),
     open && h(TwoStep, { onClose: () => setOpen(false) }),
   );
 }

@@ -199,6 +199,11 @@ export function Button({
   return h("button", { ...rest, ...state, type, className: `button ${kind} ${className}`, onClick: click }, children);
 }
 
+/** A button of the bar at the top: a picture, whose words are its name and its hint. */
+export function BarButton({ icon, label, onClick }) {
+  return h("button", { type: "button", className: "bar-button", "aria-label": label, title: label, onClick }, h(icon));
+}
+
 /**
  * A dialog over the page; Escape and the backdrop close it, and focus goes back to where it was.
  * `stays`: only its buttons close it, for what is shown once.
