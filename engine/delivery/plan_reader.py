@@ -25,6 +25,6 @@ class PlanReader:
                 # By now its audience may have been built again, so that nothing else holds these claims up. And they
                 # may be with a provider that the mailing is not for any more.
                 known = self._book.get(plan.mailing_id)
-                if known is not None and not are_alike(known.plan, plan):
+                if known is not None and plan is not known.plan and not are_alike(known.plan, plan):
                     self._hand.revoke_mailing(plan.mailing_id)
             self._book.load(plans)

@@ -161,3 +161,19 @@ def _optional_enum(name: str, kind: type[Enum]) -> Part:
 def _compiled(source: str, known: Mapping[str, Any]) -> Callable[[Any], Any]:
     function: Callable[[Any], Any] = eval(source, dict(known))  # of names in our own code only
     return function
+
+
+class ReadAgain(Generic[R]):
+    """Values of rows that are read again and again, and of which few have changed since: those that have not are the
+    same objects, so that whoever had them need not look at them."""
+
+    def __init__(self, kind: RowOf[R]) -> None:
+        """``kind``: its columns hold all that tells one row from another."""
+        self._kind = kind
+        self._values: dict[Sequence[Any], R] = {}
+
+    def read(self, rows: Iterable[Sequence[Any]]) -> list[R]:
+        """Make the values; those that were not among the rows of the last time are new."""
+        known, make = self._values, self._kind.read
+        self._values = {row: known[row] if row in known else make(row) for row in rows}
+        return list(self._values.values())
