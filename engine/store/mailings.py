@@ -44,9 +44,12 @@ class MailingVerbs(Verbs):
     _plans: ReadAgain[Plan]
 
     @read(Lane.DELIVERY)
-    async def plans(self, tx: Tx, now_us: int) -> list[Plan]:
-        """All mailings with work left; see ``ports.Store``."""
-        return self._plans.read(await tx.rows(SELECT_PLANS, now_us))
+    async def plans(self, tx: Tx, now_us: int, mailing_ids: Sequence[int] | None = None) -> list[Plan]:
+        """Mailings with work left; see ``ports.Store``."""
+        if mailing_ids is None:
+            return self._plans.read_all(await tx.rows(f"{SELECT_PLANS} ORDER BY id", now_us))
+        some = f"{SELECT_PLANS} AND id {tx.dialect.in_list()} ORDER BY id"
+        return self._plans.read(await tx.rows(some, now_us, tx.dialect.list_arg(mailing_ids)))
 
     @transaction(Lane.API)
     async def create_mailing(
