@@ -132,6 +132,7 @@ WORDS: Final = {
         "zones": "That of the number's code",
         "one": "One for all of them",
         "which": "Time zone",
+        "sheet": "Sheet of the workbook",
     },
     "ru-RU": {
         "column": "Что такое «{}»",
@@ -148,6 +149,7 @@ WORDS: Final = {
         "zones": "По коду номера",
         "one": "Один на всех",
         "which": "Часовой пояс",
+        "sheet": "Лист книги",
     },
 }
 
@@ -158,7 +160,7 @@ async def test_a_workbook_is_matched_imported_silently_and_its_bad_rows_are_corr
 ) -> None:
     async with service(tmp_path) as gateway, signed_in(gateway, "/clients/import", locale=locale) as watched:
         await gateway.post("/mailings", OPEN | {"text": "Привет всем"})
-        words, page, file = WORDS[locale], watched.page, workbook(("Лист1", CRM))
+        words, page, file = WORDS[locale], watched.page, workbook(("Лист1", CRM), ("Итоги", [["2"]]))
         await page.get_by_label(words["choose"]).set_input_files({"name": "crm.xlsx", "mimeType": "", "buffer": file})
         column = {name: page.get_by_label(words["column"].format(name)) for name in CRM[1]}
         told = {
@@ -172,7 +174,7 @@ async def test_a_workbook_is_matched_imported_silently_and_its_bad_rows_are_corr
         for name, field in told.items():
             await expect(column[name]).to_have_value(field)
         await column["Комментарий"].select_option(words["ignore"])
-        await called(page, words["called"], column["Город"])
+        await called(page, words, column["Город"])
         await expect(page.get_by_text(words["reach"])).to_be_visible()
         await expect(page.locator("td.zone").nth(1)).to_have_text("UTC+4")  # the database's Etc/GMT-4
         await page.get_by_label(words["silent"]).check()
@@ -193,7 +195,7 @@ async def test_a_workbook_is_matched_imported_silently_and_its_bad_rows_are_corr
         await expect(column["Комментарий"]).to_have_value("ignore")
         await expect(column["Город"]).to_have_value("attributes.town")
         zone = page.get_by_role("row").filter(has_text="223-00-03").locator(".zone")
-        await expect(zone).to_have_text("UTC")
+        await expect(zone).to_have_text("Europe/Moscow")  # where the person is
         await page.get_by_label(words["one"]).check()
         picker = page.get_by_role("combobox", name=words["which"], exact=True)
         await picker.fill("Asia/Tomsk")
@@ -209,9 +211,11 @@ async def test_a_workbook_is_matched_imported_silently_and_its_bad_rows_are_corr
         assert (await gateway.get("/messages")).json["total_size"] == 1
 
 
-async def called(page: Page, label: str, choice: Locator) -> None:
-    """An attribute gets another name than its column's; one that can't be is said, and changes nothing."""
-    name = page.get_by_label(label.format("Город"))
+async def called(page: Page, words: dict[str, str], choice: Locator) -> None:
+    """The sheet is told that is read. An attribute gets another name than its column's; one that can't be is said, and
+    changes nothing."""
+    await expect(page.get_by_label(words["sheet"])).to_have_value("Лист1")
+    name = page.get_by_label(words["called"].format("Город"))
     await expect(name).to_have_value("city")
     for bad in ("Город", "time_zone", "name"):
         await name.fill(bad)
@@ -241,7 +245,7 @@ async def test_an_encoding_that_is_in_doubt_is_chosen(tmp_path: Path) -> None:
         await expect(preview).to_contain_text("1 of these rows can't be stored")
         await expect(preview.get_by_role("button", name="Import 1 client")).to_be_enabled()
         await encoding.select_option("KOI8-R")
-        await expect(rows_of(preview).nth(1)).to_contain_text("added+7 916 123-45-67Новые клиентыUTC")
+        await expect(rows_of(preview).nth(1)).to_contain_text("added+7 916 123-45-67Новые клиентыEurope/Moscow")
         await page.get_by_role("button", name="Import 2 clients").click()
         await page.get_by_role("button", name="Import another file").click()
         stored = (await gateway.get("/clients?phone_number=79161234567")).json["clients"][0]
@@ -258,7 +262,7 @@ async def test_an_encoding_that_is_in_doubt_is_chosen(tmp_path: Path) -> None:
         await expect(page.get_by_role("alert")).to_contain_text("Line 2 is not text in UTF-8. Choose another encoding.")
         await encoding.select_option("Mac Cyrillic")
         preview = page.get_by_role("region", name="mac.csv")
-        await expect(rows_of(preview).nth(1)).to_contain_text("unchanged+7 916 123-45-67Новые клиентыUTC")
+        await expect(rows_of(preview).nth(1)).to_contain_text("unchanged+7 916 123-45-67Новые клиентыEurope/Moscow")
 
 
 async def test_clients_are_found_and_changed_many_at_once(tmp_path: Path) -> None:

@@ -1,6 +1,6 @@
 // The values that clients have, as choices with how many clients have each.
 import { call } from "../../api.js";
-import { t } from "../../i18n.js";
+import { t, zoneName } from "../../i18n.js";
 import { useMemo } from "../../kit/lib.js";
 import { usePoll } from "../../kit/poll.js";
 
@@ -8,7 +8,7 @@ const EVERY_MS = 30_000;
 
 const choice = (key, { value, client_count: count }) => ({
   value,
-  label: value === "" ? t(`none.${key}`) : value,
+  label: value === "" ? t(`none.${key}`) : key === "time_zone" ? zoneName(value) : value,
   count,
 });
 
@@ -21,11 +21,11 @@ export function useFacets() {
   }, [data, error, reload]);
 }
 
-/** All time zones there are; those that clients have come first, with their counts. */
+/** All time zones there are, but for mere offsets; those that clients have come first, with their counts. */
 export function allZones(used) {
   const known = new Set(used.map((each) => each.value));
   const rest = ["UTC", ...Intl.supportedValuesOf("timeZone")].filter(
-    (each, index, all) => !known.has(each) && all.indexOf(each) === index,
+    (each, index, all) => !known.has(each) && !each.startsWith("Etc/") && all.indexOf(each) === index,
   );
   return [...used, ...rest.map((value) => ({ value, label: value }))];
 }
