@@ -193,6 +193,7 @@ class ErrorCode(StrEnum):
     WRONG_ONE_TIME_CODE = "the one-time code is wrong, too old, or was used before"
     TOTP_SETUP_REQUIRED = "the account must have two-step sign-in (MAILING_REQUIRE_TOTP): set it up first"
     TOTP_REQUIRED = "the account must have two-step sign-in (MAILING_REQUIRE_TOTP): it can't be turned off"
+    OWN_TOTP = "this is your own account: turn its two-step sign-in off with a code, or ask another admin to reset it"
     TOTP_OFF = "the account has no two-step sign-in"
     TOTP_NOT_BEGUN = "nothing was begun that could be confirmed: begin to set up two-step sign-in first"
     NO_NAME_OR_PASSWORD = "username and password are needed"

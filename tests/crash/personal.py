@@ -32,13 +32,15 @@ from mailing.v1 import (
     message_service_pb2_grpc,
 )
 from scripts.token_channel import with_token
-from tests.crash.campaign import FIRST, POLICIES, STEP_SECONDS, Kill, describe, finished, kill
+from tests.crash.campaign import FIRST, POLICIES, STEP_SECONDS, Kill, describe, finished, kill, spread
 from tests.crash.processes import Engine, Provider, sandbox
 
 TEXT: Final = "{{name}}, заказов: {{orders|нет}}"
 _BUYER, _OTHER = "buyer", "other"
 _SOME: Final = 8
 """So many clients of each kind are changed before each kill."""
+_REACHED: Final = 0.5
+"""Of all: many are not meant, or incomplete."""
 _START_SECONDS: Final = 1.5
 _AT_ONCE: Final = 16
 _PAGE: Final = 1000
@@ -178,7 +180,7 @@ async def run_personal(
             known: dict[int, int] = {}
             for number in range(1, kills + 1):
                 async with asyncio.timeout(STEP_SECONDS):
-                    await provider.accepted(number * messages // (2 * kills + 2))  # many are not meant, or incomplete
+                    await provider.accepted(spread(number, kills, messages, _REACHED))
                     await _import(engine.target, _changes(people, number))
                     report.kills.append(await kill(engine, provider, known))
                 tell(f"kill {number}: {describe(report.kills[-1])}")

@@ -6,7 +6,7 @@ from random import Random
 
 import pytest
 
-from engine.domain.cost import Charge, affordable, is_exact, micros, money, reserve, settled
+from engine.domain.cost import Charge, affordable, fitting, is_exact, micros, money, reserve, settled
 from engine.domain.message import TABLE, UNCERTAIN, Event, Reason, Status, Step, step
 
 
@@ -77,3 +77,19 @@ def test_a_message_is_never_charged_less_than_it_is_billed(seed: int) -> None:
         assert cost >= billed
         assert cost <= charge.reserved
     assert cost == 0 or result.status is Status.SENT or result == UNCERTAIN
+
+
+@pytest.mark.parametrize(
+    ("left", "candidates", "chosen"),
+    [
+        (30, [(1, 0, 10), (2, 0, 30), (3, 0, 20)], {1: 10, 3: 20}),
+        (0, [(1, 0, 10), (2, 10, 10), (3, 12, 10)], {2: 10, 3: 10}),
+        (-5, [(1, 10, 15), (2, 10, 10)], {2: 10}),
+        (5, [(1, 10, 15), (2, 0, 1)], {1: 15}),
+        (10, [], {}),
+    ],
+)
+def test_what_is_left_goes_to_those_whom_it_is_enough_for(
+    left: int, candidates: list[tuple[int, int, int]], chosen: dict[int, int]
+) -> None:
+    assert fitting(left, candidates) == chosen
