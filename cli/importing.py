@@ -257,7 +257,7 @@ def _notes(reader: RowReader) -> Iterator[str]:
         yield f"the sheet {shown(reader.sheet)} was read" + _besides(reader.other_sheets)
     for column, count in reader.formulas:
         yield (
-            f"column {shown(column)} has {show.number(count)} formulas without a value, so these cells are empty: open"
+            f"column {shown(column)} has formulas without a value, so {show.number(count)} of its cells are empty: open"
             " the workbook in Excel and save it"
         )
     renamed = [each for each in reader.columns if each.field not in (IGNORE, each.header.strip().lower())]
