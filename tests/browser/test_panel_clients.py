@@ -188,7 +188,7 @@ async def zone_is_chosen(page: Page) -> None:
     await expect(zone).to_have_text("Europe/Moscow")  # where the person is
     await page.get_by_label(WORDS["one"]).check()
     picker = page.get_by_role("combobox", name=WORDS["which"], exact=True)
-    await picker.fill("Asia/Tomsk")
+    await picker.fill("томск")
     await picker.press("Enter")
     await expect(zone).to_have_text("Asia/Tomsk")
     await page.get_by_label(WORDS["zones"]).check()
