@@ -72,17 +72,22 @@ class NotedDatabase(PostgresDatabase):
 
 def _verb(work: Work[Any]) -> str:
     """The store's verb that a work function is of."""
-    inside = dict(zip(work.__code__.co_freevars, (cell.cell_contents for cell in work.__closure__ or ()), strict=True))
-    if "work" in inside:  # once more, alone
-        return _verb(inside["work"])
-    body = inside.get("body")  # what engine.store.verbs decorates
+    while (inner := _inside(work, "work")) is not None:  # once more, alone
+        work = inner
+    body = _inside(work, "body")  # what engine.store.verbs decorates
     if body is None:
         name: str = work.__qualname__.split(".")[1]
     elif body.__name__ == "_once":  # it is around another verb's change
-        name = inside["args"][0].__qualname__.split(".")[1]
+        name = _inside(work, "args")[0].__qualname__.split(".")[1]
     else:
         name = body.__name__
     return name.lstrip("_")
+
+
+def _inside(function: Any, name: str) -> Any:
+    """What a function has of the one around it."""
+    names = function.__code__.co_freevars
+    return function.__closure__[names.index(name)].cell_contents if name in names else None
 
 
 @dataclass
