@@ -64,6 +64,11 @@ def money(micros: int) -> float:
     return micros / UNIT
 
 
+def written(micros: int) -> str:
+    """Millionths, with the decimals that they have and no exponent: ``0.000001``."""
+    return f"{money(micros):.{DECIMALS}f}".rstrip("0").rstrip(".")
+
+
 def is_exact(money: float) -> bool:
     """Whether money has six decimals at most."""
     return round(money, DECIMALS) == money

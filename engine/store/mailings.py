@@ -307,7 +307,7 @@ async def _changed(tx: Tx, old: MailingRow, change: Callable[[MailingRow], Maili
     Another budget must be enough for what its messages cost already."""
     new = change(old)
     if new.budget is not None and new.budget != old.budget and new.budget < old.cost:
-        problem = ErrorCode.BUDGET_TOO_SMALL.format(cost=f"{cost.money(old.cost):.6g}")
+        problem = ErrorCode.BUDGET_TOO_SMALL.format(cost=cost.written(old.cost))
         raise InvalidInput([FieldError("budget", problem)])
     if new.filter != old.filter:
         await check_source(tx, new.filter, old.id)
