@@ -73,6 +73,8 @@ class Server:
         self.statements = self.deadlocks = 0
         self.prepared: set[str] = set()
         """Statements that some connection has prepared."""
+        self.is_new = True
+        """It has just been started; else all statements had been prepared before."""
         self.bugs: list[str] = []
         """What this model could not do. The product takes it for a failing store, so somebody has to look here."""
         self.context: Context = copy_context()
