@@ -49,8 +49,8 @@ from tests.simulation.world import Call, SimulatedProvider
 _STEP_SECONDS: Final = 0.5
 _SHORT_STEP_SECONDS: Final = 0.1
 _CALM_READ_SECONDS: Final = 0.5
-"""A heartbeat reads the control record as well: it is good for 2 s, so nobody stops for want of it. And well below a third
-of the shortest lease: after a longer silence an engine recovers nothing."""
+"""A heartbeat reads the control record as well: it is good for 2 s, so nobody stops for want of it. And this is well
+below a third of the shortest lease: after a longer silence an engine recovers nothing."""
 _MEDDLE_SECONDS: Final = (0.1, 0.4)
 """For so long an edit may have some of its rows, and not the others."""
 _CALM_US: Final = 30 * SECOND_US
