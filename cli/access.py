@@ -151,10 +151,11 @@ def list_accounts(context: typer.Context, limit: Limit = DEFAULT_LIMIT, all_: Al
             return await session.access.ListAccounts(request, timeout=CALL_SECONDS, metadata=session.metadata)
 
         items, total, token = await collect(fetch, lambda page: list(page.accounts), None if all_ else limit)
-        times = [(name, show.TIME) for name in ("made", "last sign-in", "revoked")]
+        times = [(name, show.TIME) for name in ("made", "last sign-in", "two-step since", "revoked")]
         body = show.table(("id", show.NUMBER), ("name", show.TEXT), "role", *times)
         for a in items:
-            dates = (show.brief(a, "create_time"), show.brief(a, "last_sign_in_time"), _revoked(a) or show.NONE)
+            shown = (show.brief(a, name) for name in ("create_time", "last_sign_in_time", "totp_enable_time"))
+            dates = (*shown, _revoked(a) or show.NONE)
             body.add_row(str(a.id), show.cut(a.name, 64), show.word(a, "role"), *dates)
         show.many(session, "accounts", items, total, token, body)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine
 from contextlib import nullcontext
 from typing import Any, Final, NamedTuple
 
@@ -13,6 +13,7 @@ from common.logs import get_logger
 from engine.access.guesses import Guesses
 from engine.access.oidc.kinds import Answer, SignIns, Vouched
 from engine.access.passwords import Passwords, Share
+from engine.access.refusals import Refusals
 from engine.access.second_step import SecondStep, session_of, shown_of
 from engine.access.secrets import digest, hint, new_session, new_token
 from engine.domain.access import (
@@ -45,9 +46,6 @@ CACHE_SECONDS: Final = 2.0
 _CACHE_SIZE: Final = 10_000
 _SECRET_LENGTH_MAX: Final = 4096
 _USED_PERIOD_US: Final = 60_000_000
-_REFUSALS_PERIOD_SECONDS: Final = 10.0
-_UNKNOWN: Final = "(unknown)"
-"""The actor of a refused sign-in: what was typed as a name may be a password."""
 
 
 class SignedIn(NamedTuple):
@@ -60,13 +58,6 @@ class SignedIn(NamedTuple):
 class _Cached(NamedTuple):
     identity: Identity
     until_seconds: float
-
-
-class _Refusals(NamedTuple):
-    noted_seconds: float = float("-inf")
-    """When one was noted last."""
-    more: int = 0
-    """Since then, and not noted."""
 
 
 class Authority:
@@ -90,13 +81,14 @@ class Authority:
         """``None``: nobody signs in with OpenID Connect."""
         self._throttle = SignInThrottle()
         self._guesses = Guesses(self._throttle, monotonic)
-        self.second_step = SecondStep(store, clock, self._passwords, self._guesses, require_totp, self._drop)
+        self._refusals = Refusals(store, clock, monotonic, self._in_background)
+        self.second_step = SecondStep(
+            store, clock, self._passwords, self._guesses, self._refusals, require_totp, self._drop
+        )
         self._cache: dict[str, _Cached] = {}
         self._drops = 0
         self._used_us: dict[int, int] = {}
         self._tasks: set[asyncio.Task[None]] = set()
-        self._refusals: dict[str, _Refusals] = {}
-        """By what the sign-in was with: wrong passwords, which anybody can send, must not hide wrong codes."""
 
     async def close(self) -> None:
         """Wait for what runs in the background, let go of threads."""
@@ -188,7 +180,7 @@ class Authority:
         known = found is not None and found.is_known
         wait_seconds = self._throttle.begin(name, host, self._monotonic(), known=known)
         if wait_seconds > 0:
-            self._note_refusal(None, peer, BY_PASSWORD)
+            self._refusals.at_sign_in(None, peer, BY_PASSWORD)
             raise TooManyTries(ErrorCode.TOO_MANY_TRIES.format(), wait_seconds)
         try:
             stored = None if found is None else found.password_hash
@@ -201,10 +193,10 @@ class Authority:
         except (NoOneTimeCode, WrongOneTimeCode) as error:  # no guess at the password; codes have a count of their own
             self._throttle.succeeded(name, host, known=known)
             if isinstance(error, WrongOneTimeCode):
-                self._note_refusal(None if found is None else found.account, peer, BY_TOTP)
+                self._refusals.at_sign_in(None if found is None else found.account.id, peer, BY_TOTP)
             raise
         if signed_in is None:
-            self._note_refusal(None if found is None else found.account, peer, BY_PASSWORD)
+            self._refusals.at_sign_in(None if found is None else found.account.id, peer, BY_PASSWORD)
             raise Unauthenticated(ErrorCode.WRONG_NAME_OR_PASSWORD.format())
         self._throttle.succeeded(name, host, known=known)
         return signed_in
@@ -254,11 +246,11 @@ class Authority:
             vouched = await oidc.finish(answer)
             signed_in = await self._open_vouched(oidc, vouched, digest(answer.nonce), peer)
         except Unauthenticated:
-            self._note_refusal(None, peer, BY_OIDC)
+            self._refusals.at_sign_in(None, peer, BY_OIDC)
             raise
         except Forbidden as error:  # the provider knows the person: no guess
             self._throttle.undo(key, host)
-            self._note_refusal(None, peer, {**BY_OIDC, "name": error.fault.arguments["person"]})
+            self._refusals.at_sign_in(None, peer, {**BY_OIDC, "name": error.fault.arguments["person"]})
             raise
         except (StoreUnavailable, Impossible):  # neither good nor bad
             self._throttle.undo(key, host)
@@ -285,20 +277,6 @@ class Authority:
         if found is OidcRefusal.REVOKED:
             raise Forbidden(ErrorCode.OIDC_REVOKED.format(person=vouched.person.name))
         raise Forbidden(ErrorCode.OIDC_NO_ROLE.format(person=vouched.person.name, name=oidc.name))
-
-    def _note_refusal(self, row: AccountRow | None, peer: str, detail: Mapping[str, str]) -> None:
-        """In the audit list, of each kind at most once in ten seconds: a flood of guesses must not fill the disk.
-        ``more``: how many there were since the last one that is noted."""
-        now_seconds, kind = self._monotonic(), detail["with"]
-        last = self._refusals.get(kind, _Refusals())
-        if now_seconds - last.noted_seconds >= _REFUSALS_PERIOD_SECONDS:
-            by, account_id = Actor(_UNKNOWN, peer, ActorKind.NOBODY), None if row is None else row.id
-            now_us = self._clock.now_us()
-            note = self._store.note_refusal(account_id, detail, by=by, more=last.more, now_us=now_us)
-            self._refusals[kind] = _Refusals(now_seconds)
-            self._in_background(note)
-        else:
-            self._refusals[kind] = last._replace(more=last.more + 1)
 
     async def sign_out(self, identity: Identity, by: Actor) -> None:
         """End the caller's session. Raises Impossible when the caller uses an API token."""

@@ -27,6 +27,7 @@ from engine.domain.access import (
 from engine.domain.errors import NotFound
 from engine.domain.time_text import format_rfc3339
 from engine.settings import Settings
+from engine.store.access_rows import AccountRow
 from engine.store.errors import DatabaseInUse
 from engine.store.rows import Actor, Page
 from engine.store.store import Store
@@ -55,7 +56,7 @@ async def list_accounts(settings: Settings, _arguments: Arguments) -> int:
         while page is not None:
             found = await store.list_accounts(page)
             for row in found.items:
-                say(row.id, row.name, row.role.word, _state(row.revoke_us), sep="\t")
+                say(row.id, row.name, row.role.word, _state(row.revoke_us), _steps(row), sep="\t")
             page = None if found.next_after is None else Page(1000, found.next_after)
     return 0
 
@@ -156,6 +157,10 @@ def _first_line() -> str:
 
 def _role(arguments: Arguments) -> Role:
     return Role[arguments["role"].upper()]
+
+
+def _steps(row: AccountRow) -> str:
+    return "" if row.totp_us is None else f"two-step since {format_rfc3339(row.totp_us)}"
 
 
 def _state(revoke_us: int | None) -> str:

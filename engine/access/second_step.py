@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from common.error_codes import ErrorCode
 from engine.access.guesses import Guesses
 from engine.access.passwords import Passwords
+from engine.access.refusals import Refusals
 from engine.access.secrets import digest, new_recovery_code, new_totp_secret
 from engine.domain.access import Identity, Impossible, NoOneTimeCode, WrongOneTimeCode
 from engine.domain.errors import FieldError, InvalidInput
@@ -19,6 +20,7 @@ from engine.domain.totp import RECOVERY_CODES, RequireTotp, is_required, read_co
 from engine.ports import Clock
 from engine.store.access_rows import AccountRow, Shown, TotpRow
 from engine.store.rows import Actor
+from engine.store.second_step import BY_TOTP
 from engine.store.store import Store
 
 
@@ -44,11 +46,13 @@ class SecondStep:
         clock: Clock,
         passwords: Passwords,
         guesses: Guesses,
+        refusals: Refusals,
         required: RequireTotp,
         drop: Callable[[], None],
     ) -> None:
         """``drop``: what was known of callers may not be true any more."""
-        self._store, self._clock, self._passwords, self._guesses = store, clock, passwords, guesses
+        self._store, self._clock, self._passwords = store, clock, passwords
+        self._guesses, self._refusals = guesses, refusals
         self._required, self._drop = required, drop
 
     def must_have_it(self, identity: Identity) -> bool:
@@ -75,7 +79,7 @@ class SecondStep:
         secret, shown = new_totp_secret(), shown_of(code)
         with self._guesses.of_password(session_id):
             await self.checked_password(identity, password)
-        with _in_its_field(), self._guesses.of_code_in(session_id):
+        with self._trying(account_id, session_id, by):
             await self._store.begin_totp(account_id, secret, shown=shown, by=by, now_us=self._clock.now_us())
         return Begun(secret, uri_of(secret, identity.name))
 
@@ -83,7 +87,7 @@ class SecondStep:
         """Turn it on, and return the recovery codes. Raises Impossible: nothing was begun."""
         account_id, session_id = session_of(identity)
         codes = _new_recovery_codes()
-        with _in_its_field(), self._guesses.of_code_in(session_id):
+        with self._trying(account_id, session_id, by):
             await self._store.confirm_totp(
                 account_id,
                 shown=_needed(code),
@@ -100,7 +104,7 @@ class SecondStep:
         account_id, session_id = session_of(identity)
         if self.must_have_it(identity):
             raise Impossible(ErrorCode.TOTP_REQUIRED.format())
-        with _in_its_field(), self._guesses.of_code_in(session_id):
+        with self._trying(account_id, session_id, by):
             await self._store.disable_totp(account_id, shown=_needed(code), by=by, now_us=self._clock.now_us())
         self._drop()
 
@@ -108,17 +112,37 @@ class SecondStep:
         """Return new recovery codes; the old ones are no good any more. Raises Impossible: it is off."""
         account_id, session_id = session_of(identity)
         codes, now_us = _new_recovery_codes(), self._clock.now_us()
-        with _in_its_field(), self._guesses.of_code_in(session_id):
+        with self._trying(account_id, session_id, by):
             await self._store.renew_recovery_codes(
                 account_id, shown=_needed(code), recovery_hashes=_hashes(codes), by=by, now_us=now_us
             )
         return codes
 
-    async def reset(self, account_id: int, *, by: Actor) -> AccountRow:
-        """Turn it off for somebody else, and end the account's sessions. Raises NotFound."""
+    async def reset(self, account_id: int, *, by: Actor, identity: Identity | None = None) -> AccountRow:
+        """Turn it off for somebody else, and end the account's sessions. ``identity``: who asks, through the API.
+
+        Raises:
+            NotFound: there is no such account.
+            Impossible: it is the caller's own, which needs a code.
+        """
+        if identity is not None and identity.account_id == account_id:
+            raise Impossible(ErrorCode.OWN_TOTP.format())
         row = await self._store.reset_totp(account_id, by=by, now_us=self._clock.now_us())
         self._drop()
         return row
+
+    @contextmanager
+    def _trying(self, account_id: int, session_id: int, by: Actor) -> Iterator[None]:
+        """Somebody who is signed in shows a code. A bad one is noted, and told as a bad field: a 401 would mean that
+        the session has ended."""
+        try:
+            with self._guesses.of_code_in(session_id):
+                yield
+        except NoOneTimeCode:
+            raise InvalidInput([FieldError("one_time_code", ErrorCode.REQUIRED.format())]) from None
+        except WrongOneTimeCode as error:
+            self._refusals.in_session(account_id, BY_TOTP, by)
+            raise InvalidInput([FieldError("one_time_code", error.fault)]) from None
 
     async def checked_password(self, identity: Identity, password: str) -> str:
         """Return the hash that is stored of the caller's password. Raises Impossible: there is none; InvalidInput:
@@ -162,14 +186,3 @@ def _new_recovery_codes() -> list[str]:
 
 def _hashes(codes: list[str]) -> list[str]:
     return [digest(code.replace("-", "")) for code in codes]
-
-
-@contextmanager
-def _in_its_field() -> Iterator[None]:
-    """Somebody who is signed in gets a bad code told as a bad field: a 401 would mean that the session has ended."""
-    try:
-        yield
-    except NoOneTimeCode:
-        raise InvalidInput([FieldError("one_time_code", ErrorCode.REQUIRED.format())]) from None
-    except WrongOneTimeCode as error:
-        raise InvalidInput([FieldError("one_time_code", error.fault)]) from None

@@ -168,7 +168,7 @@ class AccessServicer(access_service_pb2_grpc.AccessServiceServicer):
 
     async def ResetTotp(self, request: access_service_pb2.ResetTotpRequest, context: Context) -> access_pb2.Account:
         """Turn it off for somebody else."""
-        change = self._authority.second_step.reset(request.account_id, by=caller(context))
+        change = self._authority.second_step.reset(request.account_id, by=caller(context), identity=identity_of_call())
         return account_message(await self._background.whole(change))
 
     # -- accounts ----------------------------------------------------------------------------------

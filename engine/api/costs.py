@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from common.error_codes import ErrorCode
-from engine.domain.cost import money
+from engine.domain.cost import money, written
 from engine.domain.routing import Way, Wish, candidates, first_choices
 from engine.domain.segments import count_segments
 from engine.domain.template import template_of
@@ -28,7 +28,7 @@ def budget_warnings(
     least = cheapest(mailing, ways, segments_max)
     if mailing.budget is None or mailing.budget >= least:
         return []
-    fault = ErrorCode.BUDGET_BELOW_MESSAGE.format(cost=f"{money(least):.6g}")
+    fault = ErrorCode.BUDGET_BELOW_MESSAGE.format(cost=written(least))
     return [mailing_pb2.MailingWarning(code=fault.code, message=fault, field="budget", arguments=fault.arguments)]
 
 

@@ -159,24 +159,53 @@ class Book:
         return len(self._entries)
 
     def load(self, plans: Iterable[Plan]) -> None:
-        """Take over the store's plans; buckets, calls in flight and due times of known mailings stay."""
+        """Take over the store's plans; buckets, calls in flight and due times of known mailings stay. A plan that is
+        the same object as before costs nothing: of thousands of mailings one is edited at a time."""
         old = dict(self._entries)
         self._entries.clear()
+        self._rest()
         for plan in sorted(plans, key=lambda plan: plan.mailing_id):
-            entry = old.pop(plan.mailing_id, None) or self._new(plan)
-            if plan != entry.plan:
-                was, entry.plan = entry.plan, plan
-                if _asks_anew(was, plan):
-                    entry.expects(0)
-            self._entries[plan.mailing_id] = entry
-        # Calls still in flight keep their entry until they are answered: pausing waits for them.
-        for mailing_id, entry in old.items():
-            if entry.in_flight:
-                entry.plan = replace(entry.plan, deleted=True, pending=0)
-                self._entries[mailing_id] = entry
-            elif entry.bucket is not None:
-                self._resting[mailing_id] = entry.bucket
-        self._pace()
+            self._take(plan, old.pop(plan.mailing_id, None))
+        for entry in old.values():
+            self._leave(entry)
+
+    def load_some(self, plans: Iterable[Plan], mailing_ids: Iterable[int]) -> None:
+        """The same for these mailings alone."""
+        found = {plan.mailing_id: plan for plan in plans}
+        last = max(self._entries, default=0)
+        for mailing_id in sorted(mailing_ids):
+            entry = self._entries.get(mailing_id)
+            if mailing_id in found:
+                self._take(found[mailing_id], entry)
+            elif entry is not None:
+                if not entry.in_flight:
+                    del self._entries[mailing_id]
+                self._leave(entry)
+        if any(mailing_id < last for mailing_id in found):  # a new one stands behind it
+            ordered = dict(sorted(self._entries.items()))
+            self._entries.clear()
+            self._entries.update(ordered)
+
+    def _take(self, plan: Plan, entry: Entry | None) -> None:
+        if entry is None:
+            entry = self._new(plan)
+            self._pace(entry)
+        elif plan is not entry.plan:
+            was, entry.plan = entry.plan, plan
+            if _asks_anew(was, plan):
+                entry.expects(0)
+            self._pace(entry)
+        self._entries[plan.mailing_id] = entry
+
+    def _leave(self, entry: Entry) -> None:
+        """No work is left. Calls still in flight keep their entry until they are answered: pausing waits for them."""
+        mailing_id = entry.plan.mailing_id
+        if entry.in_flight:
+            entry.plan = replace(entry.plan, deleted=True, pending=0)
+            self._entries[mailing_id] = entry
+            self._pace(entry)
+        elif entry.bucket is not None:
+            self._resting[mailing_id] = entry.bucket
 
     def _new(self, plan: Plan) -> Entry:
         asks = 0 if plan.pending else None
@@ -185,7 +214,8 @@ class Book:
     def share(self, share: RateShare) -> None:
         """Take that part of each mailing's rate."""
         self._share = share
-        self._pace()
+        for entry in self:
+            self._pace(entry)
 
     def ask_all(self) -> None:
         """Ask for due messages of every mailing that has pending ones: the tick, a safety net."""
@@ -193,15 +223,16 @@ class Book:
             if entry.plan.pending:
                 entry.expects(0)
 
-    def _pace(self) -> None:
+    def _pace(self, entry: Entry) -> None:
+        rate = entry.plan.rate_limit
+        share = None if rate is None else self._share.of(rate)
+        entry.has_share = rate is None or share is not None
+        entry.pace(share)
+        entry.settle()
+
+    def _rest(self) -> None:
         now_us = self._on_way.now_us()
         self._resting = {id: bucket for id, bucket in self._resting.items() if not bucket.is_full(now_us)}
-        for entry in self:
-            rate = entry.plan.rate_limit
-            share = None if rate is None else self._share.of(rate)
-            entry.has_share = rate is None or share is not None
-            entry.pace(share)
-            entry.settle()
 
 
 def _asks_anew(was: Plan, plan: Plan) -> bool:

@@ -41,6 +41,12 @@ _STANDING: Final = (
 )
 _OPEN: Final = f"m.milestones < {int(Milestone.ENDED)} AND m.deleted_us IS NULL"
 """Worded as the condition of the index ``mailing_milestones`` is."""
+_NEWS: Final = (
+    f"{_OPEN} AND (m.start_us <= ? OR m.cancelled_us IS NOT NULL) AND (m.milestones & {int(Milestone.STARTED)} = 0"
+    f" OR k.pending = 0 AND (m.cancelled_us IS NOT NULL OR m.end_us <= ? OR {FINAL} <> coalesce(m.finished_count, -1)))"
+)
+"""Mailings of which there may be something to tell (``domain.events.due`` says what): hardly any of thousands that are
+open. The arguments are the time, twice."""
 _EVENT: Final = {"kind": "text", "time_us": "int", "data": "text"}
 _DELIVERY: Final = {
     "webhook_id": "int",
@@ -70,9 +76,7 @@ class EventVerbs(Verbs):
             f"SELECT webhook_id, min(due_us) FROM webhook_delivery WHERE state = {int(DeliveryState.READY)}"
             f" AND {NOT_HELD} GROUP BY webhook_id"
         )
-        open_rows = await tx.rows(
-            f"{_STANDING} WHERE {_OPEN} AND (m.start_us <= ? OR m.cancelled_us IS NOT NULL)", now_us
-        )
+        news = await tx.rows(f"{_STANDING} WHERE {_NEWS}", now_us, now_us)
         down = await tx.rows(
             "SELECT p.name, EXISTS (SELECT 1 FROM provider_down AS d WHERE d.provider_id = p.id AND d.engine_id = ?),"
             f" {_DOWN} FROM provider AS p WHERE p.down_us IS NOT NULL OR {_DOWN}",
@@ -82,7 +86,7 @@ class EventVerbs(Verbs):
             frozenset(kind for kinds in active.values() for kind in kinds),
             {webhook_id: due_us for webhook_id, due_us in ready if webhook_id in active},
             await tx.row("SELECT 1 FROM outbox LIMIT 1") is not None,
-            tuple(row[-1] for row in open_rows if any(due(_standing(row), now_us))),
+            tuple(row[-1] for row in news if any(due(_standing(row), now_us))),
             {name: (bool(is_mine), bool(is_down)) for name, is_mine, is_down in down},
         )
 

@@ -19,7 +19,6 @@ from engine.store.events import tell_removal
 from engine.store.mailing_rows import (
     INPUT,
     MAILING,
-    PLAN,
     SELECT_PLANS,
     STATES,
     get_mailing_row,
@@ -28,7 +27,7 @@ from engine.store.mailing_rows import (
 )
 from engine.store.paging import PageQuery, read_page
 from engine.store.requests import find_answer, first_answer, keep_answer
-from engine.store.row_of import insert_of, sets_of
+from engine.store.row_of import ReadAgain, insert_of, sets_of
 from engine.store.rows import Actor, Changed, Counts, Created, MailingRow, Page, PageOf, RequestKey
 from engine.store.searching import contains_text, pattern_of
 from engine.store.snapshots import check_source
@@ -42,10 +41,15 @@ _SAID: Final = tuple(field.name for field in fields(MailingInput))
 class MailingVerbs(Verbs):
     """What the API asks about mailings. ``now_us``: the time; ``by``: who asks, for the audit list."""
 
+    _plans: ReadAgain[Plan]
+
     @read(Lane.DELIVERY)
-    async def plans(self, tx: Tx, now_us: int) -> list[Plan]:
-        """All mailings with work left; see ``ports.Store``."""
-        return [PLAN.read(row) for row in await tx.rows(SELECT_PLANS, now_us)]
+    async def plans(self, tx: Tx, now_us: int, mailing_ids: Sequence[int] | None = None) -> list[Plan]:
+        """Mailings with work left; see ``ports.Store``."""
+        if mailing_ids is None:
+            return self._plans.read_all(await tx.rows(f"{SELECT_PLANS} ORDER BY id", now_us))
+        some = f"{SELECT_PLANS} AND id {tx.dialect.in_list()} ORDER BY id"
+        return self._plans.read(await tx.rows(some, now_us, tx.dialect.list_arg(mailing_ids)))
 
     @transaction(Lane.API)
     async def create_mailing(
@@ -303,7 +307,7 @@ async def _changed(tx: Tx, old: MailingRow, change: Callable[[MailingRow], Maili
     Another budget must be enough for what its messages cost already."""
     new = change(old)
     if new.budget is not None and new.budget != old.budget and new.budget < old.cost:
-        problem = ErrorCode.BUDGET_TOO_SMALL.format(cost=f"{cost.money(old.cost):.6g}")
+        problem = ErrorCode.BUDGET_TOO_SMALL.format(cost=cost.written(old.cost))
         raise InvalidInput([FieldError("budget", problem)])
     if new.filter != old.filter:
         await check_source(tx, new.filter, old.id)

@@ -161,3 +161,25 @@ def _optional_enum(name: str, kind: type[Enum]) -> Part:
 def _compiled(source: str, known: Mapping[str, Any]) -> Callable[[Any], Any]:
     function: Callable[[Any], Any] = eval(source, dict(known))  # of names in our own code only
     return function
+
+
+class ReadAgain(Generic[R]):
+    """Values of rows that are read again and again, and of which few have changed since: those that have not are the
+    same objects, so that whoever had them need not look at them."""
+
+    def __init__(self, kind: RowOf[R]) -> None:
+        """``kind``: its columns hold all that tells one row from another."""
+        self._kind = kind
+        self._values: dict[Sequence[Any], R] = {}
+
+    def read_all(self, rows: Iterable[Sequence[Any]]) -> list[R]:
+        """Make the values of all rows that there are. Others are forgotten."""
+        known, make = self._values, self._kind.read
+        self._values = {row: known[row] if row in known else make(row) for row in rows}
+        return list(self._values.values())
+
+    def read(self, rows: Sequence[Sequence[Any]]) -> list[R]:
+        """Make the values of some of them."""
+        known, make = self._values, self._kind.read
+        known.update({row: make(row) for row in rows if row not in known})
+        return [known[row] for row in rows]

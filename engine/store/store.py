@@ -24,6 +24,7 @@ from engine.store.events import EventVerbs
 from engine.store.fenced import FencedVerbs
 from engine.store.forgetting import ForgettingVerbs
 from engine.store.keeping import KeepingVerbs
+from engine.store.mailing_rows import PLAN
 from engine.store.mailing_stats import MailingStatsVerbs
 from engine.store.mailings import MailingVerbs
 from engine.store.matching import MatchingVerbs
@@ -37,6 +38,7 @@ from engine.store.provider_names import ProviderVerbs
 from engine.store.receipts import ReceiptVerbs
 from engine.store.reporting import ReportVerbs
 from engine.store.requests import RequestVerbs
+from engine.store.row_of import ReadAgain
 from engine.store.samples import SampleVerbs
 from engine.store.suppressions import SuppressionVerbs
 from engine.store.totp import TotpVerbs
@@ -88,6 +90,7 @@ class Store(
     def __init__(self, database: Database) -> None:
         """Use an open database, whose schema must be of this version (``migrate``)."""
         self._db = database
+        self._plans = ReadAgain(PLAN)
 
     @classmethod
     async def open(cls, url: str, *, inline: bool = False) -> Self:

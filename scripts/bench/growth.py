@@ -52,12 +52,13 @@ _DAY_US: Final = 86_400_000_000
 _FURTHER: Final = """
 WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < :count)
 INSERT INTO mailing (text, start_us, end_us, on_uncertain, audience_ready, audience_cursor, create_us, update_us,
-    audience_filter, audience_us)
+    audience_filter, audience_us, milestones, finished_count)
 SELECT 'further mailing ' || i, :now_us + CASE i % 3 WHEN 0 THEN -:day WHEN 1 THEN :day ELSE -2 * :day END,
     :now_us + CASE i % 3 WHEN 0 THEN :day WHEN 1 THEN 2 * :day ELSE -:day END + i, 'resend', 1, 9000000000, :now_us,
-    :now_us, '{"tags": ["tag further ' || i || '"]}', :now_us FROM n WHERE :count > 0
+    :now_us, '{"tags": ["tag further ' || i || '"]}', :now_us,
+    CASE i % 3 WHEN 0 THEN 1 WHEN 1 THEN 0 ELSE 5 END, 0 FROM n WHERE :count > 0
 """
-"""In turns open, scheduled and ended, for tags that nobody has."""
+"""In turns open, scheduled and ended, for tags that nobody has; what there was to tell of them was told."""
 _COUNTERS: Final = "INSERT INTO mailing_counters (mailing_id) SELECT id FROM mailing WHERE id > :last"
 
 

@@ -68,7 +68,7 @@ def test_accounts(url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capt
     assert capsys.readouterr().err == "python -m engine: account nobody does not exist\n"
     assert call(monkeypatch, "account", "list") == 0
     anna, ben = (line.split("\t") for line in capsys.readouterr().out.splitlines())
-    assert anna == ["1", "anna", "admin", ""]
+    assert anna == ["1", "anna", "admin", "", ""]
     assert ben[:3] == ["2", "ben", "viewer"]
     assert ben[3].startswith("revoked 2")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import nullcontext
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -230,6 +231,33 @@ async def test_a_flood_of_wrong_passwords_hides_no_wrong_code(
     found = await store.list_audit(AuditQuery(), Page(10))
     noted = [str(entry.detail["with"]) for entry in found.items if entry.action == "session.refuse"]
     assert sorted(noted) == ["password", "totp"]
+
+
+async def test_wrong_codes_in_a_session_are_noted_as_the_accounts_own(
+    authority: Authority, store: Store, clock: FakeClock
+) -> None:
+    identity = await a_person(authority)
+    app = await set_up(authority, clock, identity)
+    for _ in range(2):
+        with pytest.raises(InvalidInput):
+            await authority.second_step.disable(identity, "424242", **HERE)
+    with pytest.raises(InvalidInput):
+        await authority.second_step.disable(identity, "", **HERE)  # forgotten, not guessed
+    await authority.second_step.disable(identity, app.next(), **HERE)
+    await authority.close()
+    found = await store.list_audit(AuditQuery(), Page(10))
+    noted = [entry for entry in found.items if entry.action == "session.refuse"]
+    assert [(each.actor, each.object_id, each.detail) for each in noted] == [
+        (HERE["by"].name, identity.account_id, {"with": "totp", "name": "anna"})
+    ]
+
+
+async def test_nobody_resets_their_own(authority: Authority, clock: FakeClock) -> None:
+    identity = await a_person(authority)
+    await set_up(authority, clock, identity)
+    own, other = identity.account_id or 0, replace(identity, account_id=77)
+    assert await refused(authority.second_step.reset(own, by=BY, identity=identity)) == "OWN_TOTP"
+    assert (await authority.second_step.reset(own, by=BY, identity=other)).totp_us is None
 
 
 async def test_an_api_token_has_no_second_step(authority: Authority) -> None:

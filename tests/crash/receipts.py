@@ -34,7 +34,7 @@ from mailing.v1 import message_pb2, receipt_service_pb2, receipt_service_pb2_grp
 from scripts.sandbox_file import write_providers
 from scripts.sandbox_names import NAMES, base_of
 from scripts.token_channel import with_token
-from tests.crash.campaign import STEP_SECONDS, finished, register
+from tests.crash.campaign import LAST_SECONDS, STEP_SECONDS, finished, register, spread
 from tests.crash.processes import Engine, Provider, sandbox
 
 PROVIDERS: Final = 2
@@ -50,6 +50,8 @@ RECEIPTS: Final = {
     "share_repeated": 0.2,
     "share_reordered": 0.2,
 }
+_REACHED: Final = 0.7
+"""Of all: what is refused, or ends as uncertain, is not."""
 RETRY_SECONDS: Final = "1"
 """So that a receipt may come before the next call."""
 ACCEPTED: Final = "200"
@@ -226,7 +228,7 @@ async def run_receipts(
             mailing_id = await register(engine.target, messages, on_uncertain)
             for number in range(1, kills + 1):
                 async with asyncio.timeout(STEP_SECONDS):
-                    await _accepted(providers, number * messages // (kills + 2))
+                    await _accepted(providers, spread(number, kills, messages, _REACHED))
                     await engine.kill()
                     rows = engine.rows()
                     report.marked |= rows.marked
@@ -236,7 +238,7 @@ async def run_receipts(
                 tell(
                     f"kill {number}: {len(rows.sent)} sent, {len(rows.claimed)} claimed, {len(desk.answered)} heard of"
                 )
-            async with asyncio.timeout(STEP_SECONDS):
+            async with asyncio.timeout(LAST_SECONDS):
                 report.counted = await finished(engine.target, mailing_id)
                 await _all_told(providers)
         finally:

@@ -1,8 +1,8 @@
 """What the texts of a life cost, and budgets.
 
 21  a mailing's cost is the sum of its messages' costs; each costs at least what its provider bills, which is once for
-    the first text that it accepted; one that certainly was not sent costs nothing; and while a mailing has a budget
-    its providers bill no more
+    the first text that it accepted, and no more than the longest text at the dearest provider; one that certainly was
+    not sent costs nothing; and while a mailing has a budget its providers bill no more
 """
 
 from __future__ import annotations
@@ -50,8 +50,12 @@ def wrong_costs(
 ) -> Iterator[str]:
     """What is wrong in the end."""
     sums: Counter[int] = Counter()
+    longest = max((count_segments(call.text).segments for made in calls.values() for call in made), default=1)
+    dearest = longest * micros(max(prices.values(), default=0.0))
     for id, row in rows.items():
         sums[row["mailing_id"]] += row["cost"]
+        if row["cost"] > dearest:
+            yield f"21: message {id} costs {row['cost']}, more than any text can"
         if row["cost"] < (bill := billed(calls.get(id, ()), prices)):
             yield f"21: message {id} costs {row['cost']}, and its provider bills {bill}"
         if row["status"] != Status.SENT and row["reason"] != Reason.UNCERTAIN and row["cost"]:

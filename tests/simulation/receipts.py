@@ -374,8 +374,14 @@ class ReceiptFaults:
             yield f"24: message {id} was sent by its receipt, and is not"
         elif row["finished_us"] is not None and row["finished_us"] > heard_us + self._slack_us:
             yield f"24: message {id} ended as not sent after its receipt was answered"
-        elif any(call.began_us < heard_us < (call.ended_us or 0) for call in calls):
+        elif self._was_open(row, words) and any(call.began_us < heard_us < (call.ended_us or 0) for call in calls):
             yield f"24: message {id} was being called when its receipt came, and is not sent"
+
+    def _was_open(self, row: Mapping[str, Any], words: Sequence[Word]) -> bool:
+        """Whether the message may not have ended when the first receipt came. A frozen engine's call goes on after
+        another engine has taken its lease and ended the message as uncertain; a receipt no longer changes that."""
+        asked_us = min(answer.asked_us for word in words for answer in word.answers)
+        return row["finished_us"] is None or row["finished_us"] >= asked_us - self._slack_us
 
 
 def _first_answer_us(words: Sequence[Word]) -> int:

@@ -276,11 +276,15 @@ class Verdict:
 
     def _doubts(self) -> Iterator[tuple[int, int]]:
         """Mailings and numbers of messages that may have reached somebody: the store does not know at which of their
-        client's numbers, so each that the client has left since is taken for told."""
+        client's numbers, so each that the client has left since is taken for told. A message whose call was refused may
+        be sent all the same, by a receipt."""
         for message_id, (mailing_id, client_id) in self.life.whose.items():
-            if message_id in self.life.lost or not all(call.is_known for call in self.calls.get(message_id, ())):
+            calls, row = self.calls.get(message_id, ()), self.rows.get(message_id)
+            if message_id in self.life.lost or not all(call.is_known for call in calls):
                 for was in self.clients[client_id].was.between(0, NEVER_US):
                     yield mailing_id, was.phone_number
+            elif row is not None and row["status"] == Status.SENT:
+                yield from ((mailing_id, call.phone_number) for call in calls)
 
     def _fate(self, mailing: Mailing, client_id: int, matches: bool | None, row: Row | None) -> Iterator[str]:
         if row is None:

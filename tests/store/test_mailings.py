@@ -39,6 +39,15 @@ async def test_a_mailing_comes_back_as_it_was_given(store: Store) -> None:
     assert (plan.text, plan.local_hours, plan.on_uncertain.value) == (given.text, hours, "not_sent")
 
 
+async def test_plans_that_have_not_changed_are_the_same_objects(store: Store) -> None:
+    edited, other = await add_mailing(store), await add_mailing(store)
+    before = {plan.mailing_id: plan for plan in await store.plans(NOW)}
+    await store.set_paused(edited, True, by=BY, now_us=NOW)
+    after = {plan.mailing_id: plan for plan in await store.plans(NOW)}
+    assert after[other] is before[other]
+    assert (before[edited].paused, after[edited].paused) == (False, True)
+
+
 async def test_a_request_id_makes_a_create_repeatable(store: Store) -> None:
     request = RequestKey("r1", "CreateMailing", "abc")
     given = MailingInput("hi", AudienceFilter(("a",)), START, END, LocalHours(1, 2), 1.5, "resend")
