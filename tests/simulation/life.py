@@ -73,7 +73,7 @@ from tests.simulation.knobs import (
 from tests.simulation.loop import EPOCH_US, VirtualClock, VirtualLoop, bury
 from tests.simulation.memory import File
 from tests.simulation.providers import draw_specs, draw_wish, suppliers_of
-from tests.simulation.receipts import Mouth, Word, handing_in, noting, tell
+from tests.simulation.receipts import Mouth, Word, handing_in, note_claims, tell
 from tests.simulation.snapshots import READ_NOTES, Note, draw_filter
 from tests.simulation.stop_list import StopList, change
 from tests.simulation.texts import text_for
@@ -191,8 +191,7 @@ class Life:
         asyncio.set_event_loop(loop)
         self.clock = VirtualClock(loop)
         self.store = Store(self._file.open())
-        self.store.claim = noting(self.mouth, self.store.claim, self.clock.now_us)  # type: ignore[method-assign]
-        self.store.claim_all = noting(self.mouth, self.store.claim_all, self.clock.now_us)  # type: ignore[method-assign]
+        note_claims(self.mouth, self.store, self.clock.now_us)
         self.provider = SimulatedProvider(
             self.clock, self.random, self.faults, rejects=self.rejects, on_answer=self.mouth.answered
         )

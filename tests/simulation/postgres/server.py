@@ -65,7 +65,7 @@ class Server:
         self.loop, self.template = loop, template
         self.locks = Locks(loop.time)
         self.data = Data(template, self.locks, disorder)
-        self.data.tell_time(lambda: EPOCH_US / 1_000_000 + loop.time())
+        self.data.tell_time(lambda: EPOCH_US + loop.now_us)
         self.sessions: list[Session] = []
         self.is_away = self.is_read_only = False
         """Refuses connections; or is what a failover or a full disk makes of it, for transactions from now on."""
