@@ -6,7 +6,7 @@ import asyncio
 from pathlib import Path
 from typing import Final
 
-from playwright.async_api import Route, expect
+from playwright.async_api import Locator, Route, expect
 
 from tests.browser.panel import CSV, go, rest, service, signed_in
 from tests.gateway.rig import Gateway
@@ -41,6 +41,13 @@ async def test_the_tab_is_called_as_the_page_is(tmp_path: Path) -> None:
         await expect(page).to_have_title("Dashboard · Mailing Service")
 
 
+async def double_clicked(button: Locator) -> None:
+    """Quickly, as the page sees it: a busy machine may take a second between the two clicks."""
+    await button.page.evaluate("const now = performance.now(); performance.now = () => now")
+    await button.dblclick()
+    await button.page.evaluate("delete performance.now")
+
+
 async def test_a_double_click_does_what_one_click_does(tmp_path: Path) -> None:
     async with service(tmp_path) as gateway, signed_in(gateway, "/clients/import") as watched:
         page = watched.page
@@ -49,19 +56,19 @@ async def test_a_double_click_does_what_one_click_does(tmp_path: Path) -> None:
             {"name": "people.csv", "mimeType": "text/csv", "buffer": FILE.encode()}
         )
         # The button that stops the import comes to stand where the one that starts it was.
-        await page.get_by_role("button", name="Import 50 clients").dblclick()
+        await double_clicked(page.get_by_role("button", name="Import 50 clients"))
         await expect(page.get_by_text("“people.csv” is imported.")).to_be_visible()
         # A dialog opens below the pointer; the second click is beside it.
         mailing = (await gateway.post("/mailings", OPEN | {"rate_limit": 0.001})).json["id"]
         await go(page, f"/mailings/{mailing}/show")
-        await page.get_by_role("button", name="Cancel mailing").dblclick()
+        await double_clicked(page.get_by_role("button", name="Cancel mailing"))
         await asyncio.sleep(0.3)
         dialog = page.get_by_role("dialog")
         await expect(dialog).to_be_visible()
         await page.mouse.click(5, 300)
         await expect(dialog).to_have_count(0)
         await page.get_by_role("button", name="Cancel mailing").click()
-        await dialog.get_by_role("button", name="Yes, cancel it").dblclick()
+        await double_clicked(dialog.get_by_role("button", name="Yes, cancel it"))
         await expect(dialog).to_have_count(0)
         await expect(page.get_by_text("Cancelled", exact=True)).to_be_visible()
 

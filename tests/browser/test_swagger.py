@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import pytest
 from playwright.async_api import Locator, Page, expect
 
 from scripts.token_channel import API_TOKEN
@@ -53,6 +54,7 @@ async def execute(block: Locator, status: int) -> str:
     return await answer.locator(".microlight, pre").first.inner_text()
 
 
+@pytest.mark.timeout(400)
 async def test_it_lists_refuses_makes_and_sends_each_kind_of_example(tmp_path: Path) -> None:
     """One visit, for the page is three seconds of the processor before anything is pressed."""
     async with service(tmp_path) as gateway, opened(f"{gateway.url}/api/v1/docs/") as watched:
