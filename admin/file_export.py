@@ -17,7 +17,11 @@ from gateway.tables.row_text import columns_with, csv_row, csv_writer
 
 _BOM: Final = "\ufeff"
 # Excel takes UTF-8 for the machine's old code page without a mark, and in Russia a comma for a decimal point.
-_FORMATS: Final[Mapping[str, tuple[str, str]]] = {"csv": ("", ","), "excel": (_BOM, ";")}
+_FORMATS: Final[Mapping[str, tuple[str, str]]] = {
+    "csv": ("", ","),
+    "excel": (_BOM, ";"),
+    "excel_commas": (_BOM, ","),
+}
 Write = Callable[[Any], str]
 """The lines of a page."""
 
@@ -62,7 +66,8 @@ async def export(
 
     Args:
         asked: the request of the file's method.
-        format: ``csv`` (what REST exports) or ``excel`` (UTF-8 with a mark, and semicolons).
+        format: ``csv`` (what REST exports), ``excel`` (UTF-8 with a mark, and semicolons), or ``excel_commas``,
+            where the point is the decimal sign.
 
     Raises:
         Problem: 422, another format.

@@ -18,6 +18,7 @@ from aiohttp import web
 from google.protobuf.field_mask_pb2 import FieldMask
 from grpc import StatusCode, aio
 
+from admin.import_run import sheet_of
 from common.contract.codec import json_of, message_of
 from common.contract.values import Json
 from common.error_codes import ErrorCode
@@ -26,7 +27,7 @@ from common.turns import Turns
 from gateway.http.engine_client import EngineClient
 from gateway.http.problems import BadField, Problem, fault_json, invalid, of_rpc
 from gateway.http.streaming import Chunks, body_chunks
-from gateway.routes.imports import body_of, reader_of
+from gateway.routes.imports import reader_of
 from gateway.tables.columns import ATTRIBUTE_PREFIX, Plan, attribute_name, is_attribute, is_reason
 from gateway.tables.csv_rows import COLUMNS, ImportRow, Item, RowError, RowReader, UnknownEncoding, UnreadableInput
 from gateway.tables.import_stream import SLICE_BYTES, ImportOptions
@@ -66,6 +67,8 @@ async def preview(show: Show, sample: Chunks, file_bytes: int, reader: RowReader
     return {
         "format": _format_of(reader),
         "sheet": reader.sheet,
+        "other_sheets": reader.other_sheets,
+        "formulas": [{"column": column, "count": count} for column, count in reader.formulas],
         "encoding": reader.encoding,
         "is_encoding_in_doubt": reader.is_encoding_in_doubt,
         "delimiter": reader.delimiter,
@@ -86,7 +89,7 @@ async def preview_of(request: web.Request, plan: Plan, show: Show) -> Json:
     if not (size.isascii() and size.isdigit() and len(size) <= _SIZE_DIGITS):
         raise invalid([("/size", ErrorCode.NOT_FILE_SIZE.format())])
     reader = reader_of(request, plan)
-    chunks = body_of(request, reader) if reader.is_of_workbook else body_chunks(request, SAMPLE_BYTES_MAX)
+    chunks = sheet_of(request, reader) if reader.is_of_workbook else body_chunks(request, SAMPLE_BYTES_MAX)
     return await preview(show, chunks, int(size), reader)
 
 
@@ -186,10 +189,12 @@ def clients_shown(engine: EngineClient, ask: Ask, options: ImportOptions) -> Sho
 
 async def _client_shown(engine: EngineClient, ask: Ask, row: ImportRow, options: ImportOptions) -> Json:
     given: Json = {name: value for name, value in zip(COLUMNS, row.cells, strict=True) if value is not None}
-    if options.time_zone:
-        given["time_zone"] = row.cell("time_zone") or options.time_zone
     try:
         old = await _stored(engine, ask, row.cell("phone_number") or "")
+        # As the engine has it: a default is not for a client whose zone no column speaks of.
+        is_default_due = "time_zone" in given or old is None
+        if zone := row.cell("time_zone") or options.time_zone or (options.default_time_zone if is_default_due else ""):
+            given["time_zone"] = zone
         if row.attributes is not None:
             before = {} if old is None else json_of(old)["attributes"]
             both = before | orjson.loads(row.attributes)

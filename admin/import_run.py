@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from itertools import groupby
+from typing import Any
 
 from aiohttp import web
 
@@ -27,6 +28,8 @@ _KEY_LENGTH_MAX = 64
 _REJECTED_BYTES_MAX = 16 * 1024 * 1024
 _ROW_BYTES = 200
 """What a row takes besides its cells, about."""
+_ZONES = ("time_zone", "default_time_zone")
+"""The options that are no flags."""
 
 
 @dataclass(slots=True)
@@ -60,7 +63,7 @@ class Imports:
             progress.rows += rows
 
         try:
-            chunks, options = _counted(body_of(request, reader), progress), options_of(request)
+            chunks, options = _counted(sheet_of(request, reader), progress), options_of(request)
             if options.validate_only:
                 result = await run_import(request, engine, chunks, reader, on_page=on_page, options=options)
                 return result_json(result, options)
@@ -108,8 +111,14 @@ class _Rejected:
 def options_of(request: web.Request) -> ImportOptions:
     """How the query says that rows are to be taken."""
     said = request.query
-    flags = {name: said.get(name) == "true" for name in ImportOptions._fields if name != "time_zone"}
-    return ImportOptions(**flags, time_zone=said.get("time_zone", ""))
+    flags = {name: said.get(name) == "true" for name in ImportOptions._fields if name not in _ZONES}
+    options: dict[str, Any] = {**flags, **{name: said.get(name, "") for name in _ZONES}}
+    return ImportOptions(**options)
+
+
+def sheet_of(request: web.Request, reader: RowReader) -> Chunks:
+    """The body; of a workbook the sheet that the query names, or the first with rows."""
+    return body_of(request, reader, sheet=request.query.get("sheet", ""))
 
 
 async def _counted(chunks: Chunks, progress: _Progress) -> Chunks:

@@ -80,6 +80,15 @@ def import_(
             " those whose number tells none.",
         ),
     ] = "",
+    default_zone: Annotated[
+        str,
+        typer.Option(
+            "--default-time-zone",
+            metavar="ZONE",
+            help="As --time-zone; without a column of time zones for new clients only: those that exist keep theirs.",
+        ),
+    ] = "",
+    sheet: Annotated[str, typer.Option(help="The sheet of a workbook; left out: the first that has rows.")] = "",
     rejected: Annotated[
         Path | None,
         typer.Option(help="Write all rejected rows there, with all their cells and the reason: correct and import it."),
@@ -107,7 +116,8 @@ def import_(
         _plan(columns or [], attributes, numbers),
         errors_file,
         rejected,
-        ImportOptions(check, skip, by_number, time_zone),
+        ImportOptions(check, skip, by_number, time_zone, default_zone),
+        sheet=sheet,
     )
     run(context, lambda session: import_file(session, file, how))
 

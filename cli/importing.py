@@ -7,7 +7,7 @@ import os
 import stat
 import sys
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import ExitStack, suppress
 from functools import partial
 from pathlib import Path
@@ -58,6 +58,8 @@ class How(NamedTuple):
     options: ImportOptions = ImportOptions()
     kind: RowKind | None = None
     """What is imported; None: clients."""
+    sheet: str = ""
+    """Of a workbook; empty: the first with rows."""
 
 
 async def import_file(session: Session, file: str, how: How) -> None:
@@ -130,7 +132,7 @@ async def _send(
     def on_page(rows: int) -> None:
         bar.update(task, rows=bar.tasks[0].fields["rows"] + rows)
 
-    rows = Workbooks().rows(counted()) if reader.is_of_workbook else counted()
+    rows = Workbooks().rows(counted(), how.sheet) if reader.is_of_workbook else counted()
     try:
         if on_errors is not None:
             return await import_telling_all(
@@ -252,13 +254,22 @@ def _notes(reader: RowReader) -> Iterator[str]:
     if reader.encoding not in (None, "utf-8"):
         yield f"the file was read as {reader.encoding}"
     if reader.sheet is not None:
-        yield f"the sheet {shown(reader.sheet)} was read"
+        yield f"the sheet {shown(reader.sheet)} was read" + _besides(reader.other_sheets)
+    for column, count in reader.formulas:
+        yield (
+            f"column {shown(column)} has formulas without a value, so {show.number(count)} of its cells are empty: open"
+            " the workbook in Excel and save it"
+        )
     renamed = [each for each in reader.columns if each.field not in (IGNORE, each.header.strip().lower())]
     if renamed:
         yield "columns: " + ", ".join(f"{shown(each.header)} is {each.field}" for each in renamed)
     ignored = [shown(each.header) for each in reader.columns if each.field == IGNORE and each.header]
     if ignored:
         yield f"columns that were ignored: {', '.join(ignored)}"
+
+
+def _besides(sheets: Sequence[str]) -> str:
+    return f", not {', '.join(map(shown, sheets))} (--sheet)" if sheets else ""
 
 
 def _tell_rejected(session: Session, errors: list[RowError]) -> None:

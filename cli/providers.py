@@ -52,7 +52,7 @@ def providers_table(s: EngineStatus) -> tables.Listing:
             show.number(p.queue_depth),
             f"{show.number(p.errors)} of {show.number(p.calls)}",
             f"≤ {p.latency_seconds.p95:.3f} s" if p.latency_seconds.HasField("p95") else show.NONE,
-            f"{p.price_per_segment:g}" if p.HasField("price_per_segment") else show.NONE,
+            show.money(p.price_per_segment) if p.HasField("price_per_segment") else show.NONE,
             Text.assemble("retired, ", breaker_words(p.breaker)) if p.retired else breaker_words(p.breaker),
         )
     return body

@@ -112,11 +112,12 @@ def import_(
             help="Like koi8-r or windows-1252; told from the bytes when they are UTF-8, UTF-16 or Windows-1251."
         ),
     ] = None,
+    sheet: Annotated[str, typer.Option(help="The sheet of a workbook; left out: the first that has rows.")] = "",
 ) -> None:
     """Put many numbers on the stop list. Columns: phone_number, and if you like reason, note, source; others are
     ignored. Bad rows are skipped and reported (exit code 1)."""
     read_as = "sheet" if format == "xlsx" else format_named(format)
-    how = How(read_as, encoding_named(encoding), PLAN, errors_file, None, kind=SUPPRESSIONS)
+    how = How(read_as, encoding_named(encoding), PLAN, errors_file, None, kind=SUPPRESSIONS, sheet=sheet)
     run(context, lambda session: import_file(session, file, how))
 
 

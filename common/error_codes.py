@@ -253,6 +253,10 @@ class ErrorCode(StrEnum):
     BAD_METHOD = "this path does not know the method"
     HTTP_STATUS = "{title}"
     NOT_ACCEPTABLE = "the answer is {choices}: Accept must allow it"
+    URL_NOT_ENCODED = (
+        "the address is not URL-encoded: blanks and letters beyond ASCII go as UTF-8 in %XX, such as %D0%9E for О "
+        "(curl --get --data-urlencode)"
+    )
     NOT_HTTP = "this is not HTTP as RFC 9112 has it"
     UNKNOWN_HOST = "this server is not called {host}; its operator can add the name"
     OTHER_SITE = "another site's page may change nothing here"
@@ -294,6 +298,7 @@ class ErrorCode(StrEnum):
     FILE_ZIP = "this is an Excel workbook or a zip archive: name it as a workbook (Content-Type, .xlsx)"
     WORKBOOK_UNREADABLE = "this is no Excel workbook (.xlsx), or a damaged one"
     WORKBOOK_LOCKED = "the workbook is locked with a password: save it without one"
+    WORKBOOK_NO_SHEET = "the workbook has no sheet {name}: its sheets are {sheets}"
     WORKBOOK_EMPTY = "no sheet of the workbook has any rows"
     WORKBOOK_TOO_LARGE = 'the workbook takes too much memory or time to read: save it as "CSV UTF-8"'
     FILE_OLD_EXCEL = "this is an old Excel workbook (.xls): save it as .xlsx"
@@ -310,10 +315,12 @@ class ErrorCode(StrEnum):
     HEADER_NOT_CSV = "line {line}: the header row is not CSV: {text}"
     HEADER_WITHOUT_COLUMNS = "line {line} must name the columns ({columns}), but it is: {text}"
     COLUMN_UNKNOWN = (
-        "line {line}: unknown column {name}; the columns are {columns}; "
-        "say what it is (map, --map): one of them, attributes.NAME or ignore"
+        "line {line}: unknown column {name}; the columns are {columns}; say what it is (map, --map): one of them, "
+        "attributes.NAME or ignore; or that all others are attributes (attributes=all, --attributes all)"
     )
-    COLUMN_NOT_THERE = "line {line}: there is no column {name}, of which it is said what it is"
+    COLUMN_NOT_THERE = (
+        "line {line}: there is no column {name}, of which it is said what it is; the columns are {columns}"
+    )
     COLUMN_MAPPED_TWICE = "says of the column {name} twice what it is"
     NOT_COLUMN_MAP = "must be Header=field, where the field is {choices}, attributes.NAME or ignore"
     COLUMN_NO_ATTRIBUTE = (

@@ -152,6 +152,11 @@ def split_url(url: str) -> SplitResult:
     return parts
 
 
+def is_unbroken(url: str) -> bool:
+    """Whether a URL has neither spaces nor control characters: of these each reader of URLs makes something else."""
+    return url.isprintable() and " " not in url
+
+
 def token(value: SecretStr) -> SecretStr:
     """A bearer token travels in a header: visible ASCII only (RFC 6750, section 2.1)."""
     if not re.fullmatch(r"[!-~]{1,4096}", value.get_secret_value()):

@@ -251,8 +251,8 @@ class Store(Protocol):
         """The number of each of these providers on this database; one that is new gets one, for ever."""
 
     # -- mailings ------------------------------------------------------------------------------
-    async def plans(self, now_us: int) -> list[Plan]:
-        """All mailings with work left: not ended, or with pending messages, an audience to build, rows to remove."""
+    async def plans(self, now_us: int, mailing_ids: Sequence[int] | None = None) -> list[Plan]:
+        """Mailings, all or these, with work left: not ended, pending messages, an audience to build, rows to remove."""
 
     # -- audience ------------------------------------------------------------------------------
     async def build_audience(self, mailing_id: int, limit: int, now_us: int, reset_after_us: int) -> bool:

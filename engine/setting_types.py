@@ -9,7 +9,7 @@ from typing import Final
 from pydantic import SecretStr
 
 from common.error_codes import Unfit
-from common.setting_types import split_url
+from common.setting_types import is_unbroken, split_url
 from engine import postgres_url, smtp_url
 from engine.domain.access import Role
 from engine.domain.stop_words import bare
@@ -43,6 +43,8 @@ def provider_url(value: str) -> str:
     parts = split_url(value)
     if parts.scheme not in {"http", "https"} or not parts.hostname:
         raise ValueError("should be an http:// or https:// URL")
+    if not is_unbroken(value):
+        raise ValueError("should have no spaces: one is written %20")
     if parts.username or parts.password or parts.query or parts.fragment:
         raise ValueError("should hold neither user, password, query nor fragment; the token is FBRQ_TOKEN")
     return value.rstrip("/")

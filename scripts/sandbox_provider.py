@@ -144,10 +144,10 @@ def _check_service(parser: argparse.ArgumentParser, arguments: argparse.Namespac
         parser.error("--receipts needs --service-url or --receipts-url")
 
 
-def main() -> int:
-    """Return the exit code: 2 for bad arguments, 1 when the address can't be listened on."""
+def main(given: Sequence[str] | None = None) -> int:
+    """Return the exit code: 1 when the address can't be listened on. Bad arguments end the process with 2."""
     parser = _parser()
-    arguments = parser.parse_args()
+    arguments = parser.parse_args(given)
     if arguments.keep < 0:
         parser.error("argument --keep: should be 0 or more")
     _check_service(parser, arguments)

@@ -69,8 +69,10 @@ class SuppressionResource(PanelResource):
 
     async def _shown(self, row: ImportRow) -> Json:
         said = {name: cell for name, cell in zip(FIELDS, row.cells, strict=True) if cell}
+        # An import understands people's words, or keeps them in the note: none of them is an error.
+        words = {name: cell for name, cell in said.items() if name == "reason" and cell not in _REASONS}
         try:
-            asked = await self.asked(_CREATE, {"source": _IMPORT, **said})
+            asked = await self.asked(_CREATE, {"source": _IMPORT, **{k: v for k, v in said.items() if k not in words}})
             asked.validate_only = True
             answer = await self.call(self.engine.suppressions.CreateSuppression, asked)
         except Problem as problem:
@@ -81,7 +83,8 @@ class SuppressionResource(PanelResource):
             if error.code() is not StatusCode.INVALID_ARGUMENT:
                 raise
             return row_json(row.line, "bad", said, fields_of_problem(of_rpc(error)))
-        return row_json(row.line, "created" if answer.created else "unchanged", json_of(answer.suppression))
+        shown = {**json_of(answer.suppression), **(words if answer.created else {})}
+        return row_json(row.line, "created" if answer.created else "unchanged", shown)
 
     async def delete(self, record_id: int, previous_data: Record, meta: Meta) -> Record:
         """Take a number off the list."""

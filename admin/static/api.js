@@ -156,10 +156,13 @@ export const one = (resource, id, signal) =>
 /** The engine's REST API below the panel's session: rest("/mailings/preview", {method: "POST", body}). */
 export const rest = (path, options) => call(`/api/v1${path}`, options);
 
-/** Save what a path answers as a file; a stream of any size goes to the browser's own store. */
-export async function download(path, name, { accept = "text/csv" } = {}) {
+/**
+ * Save what a path answers as a file; a stream of any size goes to the browser's own store. `made`: what makes the file of
+ * the answer.
+ */
+export async function download(path, name, { accept = "text/csv", made = (response) => response.blob() } = {}) {
   const response = await ask(path, { headers: headers({ Accept: accept }) });
-  saveAs(await response.blob(), name);
+  saveAs(await made(response), name);
 }
 
 /** 128 random bits; crypto.randomUUID is there over HTTPS only. */

@@ -12,6 +12,7 @@ import ra from "./words/ra.js";
 import stopList from "./words/stop_list.js";
 import twoStep from "./words/two_step.js";
 import webhooks from "./words/webhooks.js";
+import zones from "./words/zones.js";
 
 const AREAS = [
   ra,
@@ -27,6 +28,7 @@ const AREAS = [
   webhooks,
   access,
   twoStep,
+  zones,
 ];
 const WORDS = {
   en: Object.assign({}, ...AREAS.map((area) => area.en)),

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from common.error_codes import ErrorCode
 from engine.api.letters import Letters
-from engine.domain.cost import money
+from engine.domain.cost import money, written
 from engine.domain.fares import Fare, cost_at_most
 from engine.domain.routing import Way, Wish, candidates
 from engine.domain.segments import count_segments
@@ -31,7 +31,7 @@ def budget_warnings(
     least = min((fare.first for fare in _present(fares, counts)), default=0) * _segments(mailing, segments_max)
     if mailing.budget is None or mailing.budget >= least:
         return []
-    fault = ErrorCode.BUDGET_BELOW_MESSAGE.format(cost=f"{money(least):.6g}")
+    fault = ErrorCode.BUDGET_BELOW_MESSAGE.format(cost=written(least))
     return [mailing_pb2.MailingWarning(code=fault.code, message=fault, field="budget", arguments=fault.arguments)]
 
 

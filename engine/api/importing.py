@@ -46,6 +46,7 @@ _SOURCE_DIGEST_BYTES_MAX: Final = 64
 _SILENT: Final = b"skip_open_mailings"
 _BY_NUMBER: Final = b"time_zone_by_number"
 _OF_ALL: Final = b"time_zone="
+_DEFAULT: Final = b"default_time_zone="
 _SOURCE_MARK: Final = b"\xff\xff\xff\xff"
 """Stands before the source's digest, where before a row stands its length, which is never so large."""
 _LIMITS: Final = Limits(client_service_pb2.ImportClientsRow)
@@ -247,13 +248,15 @@ class Import(RowImport):
         self._control, self._default_time_zone = control, default_time_zone
         self._check: ImportCheck | None = None
         self._silent = self._by_number = False
-        self._zone_of_all = ""
+        self._zone_of_all = self._own_default = ""
         self._event_id: int | None = None
 
     def first(self, page: client_service_pb2.ImportClientsRequest) -> bool:
         """See ``RowImport``."""
         self._check = ImportCheck(self._store) if page.validate_only else None
         self._silent, self._by_number = page.skip_open_mailings, page.time_zone_by_number
+        if page.default_time_zone:
+            self._own_default = self._default_time_zone = valid_zone(page.default_time_zone)
         if page.time_zone:
             self._zone_of_all = self._default_time_zone = valid_zone(page.time_zone)
         return page.validate_only
@@ -261,6 +264,7 @@ class Import(RowImport):
     def how(self) -> bytes:
         """See ``RowImport``."""
         zone = _OF_ALL + self._zone_of_all.encode() if self._zone_of_all else b""
+        zone += _DEFAULT + self._own_default.encode() if self._own_default else b""
         return (_SILENT if self._silent else b"") + (_BY_NUMBER if self._by_number else b"") + zone
 
     def read(self, row: client_service_pb2.ImportClientsRow) -> ClientPatch:

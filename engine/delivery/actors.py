@@ -42,7 +42,7 @@ class Actors:
         ]
         self.ticker = Ticker(store, state, plans=self.plans, recorder=self.recorder)
         self.trials = Trials(state)
-        self.builder = AudienceBuilder(store, state, on_ready=reactions.audience_ready)
+        self.builder = AudienceBuilder(store, state, on_ready=reactions.audiences_ready)
         self.clock_watch = ClockWatch(store, state)
         self.leases = LeaseKeeper(store, state, on_lost=reactions.claims_lost)
         self.recovery = Recovery(store, state)

@@ -9,7 +9,7 @@ with the first chunk.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from engine.delivery.book import Entry
 from engine.delivery.state import State
@@ -26,8 +26,9 @@ _PURGE_ROWS = 5_000
 class AudienceBuilder:
     """An actor; its inbox is the bell."""
 
-    def __init__(self, store: Store, state: State, *, on_ready: Callable[[], None]) -> None:
-        """``on_ready`` is called when an audience is complete or a deleted mailing is gone: the book is out of date."""
+    def __init__(self, store: Store, state: State, *, on_ready: Callable[[Sequence[int]], None]) -> None:
+        """``on_ready`` is told of mailings whose audience is complete, or that were deleted and are gone: the book is
+        out of date."""
         self._store, self._state, self._on_ready = store, state, on_ready
         self._book, self._bell, self._clock = state.book, state.bell, state.clock
         self._turns = 0
@@ -40,14 +41,14 @@ class AudienceBuilder:
         """Build and purge for ever."""
         while True:
             self._bell.audiences.clear()
-            finished = []
+            finished: dict[int, bool] = {}
             for entry in self._in_turn():
-                finished.append(await self._chunk(entry))
+                finished[entry.plan.mailing_id] = await self._chunk(entry)
                 if self._bell.audiences.is_set():
                     break  # there may be a new one, which must not wait for a chunk of each of the others
-            if any(finished):
-                self._on_ready()
-            if all(finished):  # or there is none
+            if ready := [mailing_id for mailing_id, is_done in finished.items() if is_done]:
+                self._on_ready(ready)
+            if all(finished.values()):  # or there is none
                 await self._rest()
 
     def _in_turn(self) -> list[Entry]:

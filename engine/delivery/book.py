@@ -165,24 +165,47 @@ class Book:
         self._entries.clear()
         self._rest()
         for plan in sorted(plans, key=lambda plan: plan.mailing_id):
-            entry = old.pop(plan.mailing_id, None)
-            if entry is None:
-                entry = self._new(plan)
-                self._pace(entry)
-            elif plan is not entry.plan:
-                was, entry.plan = entry.plan, plan
-                if _asks_anew(was, plan):
-                    entry.expects(0)
-                self._pace(entry)
-            self._entries[plan.mailing_id] = entry
-        # Calls still in flight keep their entry until they are answered: pausing waits for them.
-        for mailing_id, entry in old.items():
-            if entry.in_flight:
-                entry.plan = replace(entry.plan, deleted=True, pending=0)
-                self._entries[mailing_id] = entry
-                self._pace(entry)
-            elif entry.bucket is not None:
-                self._resting[mailing_id] = entry.bucket
+            self._take(plan, old.pop(plan.mailing_id, None))
+        for entry in old.values():
+            self._leave(entry)
+
+    def load_some(self, plans: Iterable[Plan], mailing_ids: Iterable[int]) -> None:
+        """The same for these mailings alone."""
+        found = {plan.mailing_id: plan for plan in plans}
+        last = max(self._entries, default=0)
+        for mailing_id in sorted(mailing_ids):
+            entry = self._entries.get(mailing_id)
+            if mailing_id in found:
+                self._take(found[mailing_id], entry)
+            elif entry is not None:
+                if not entry.in_flight:
+                    del self._entries[mailing_id]
+                self._leave(entry)
+        if any(mailing_id < last for mailing_id in found):  # a new one stands behind it
+            ordered = dict(sorted(self._entries.items()))
+            self._entries.clear()
+            self._entries.update(ordered)
+
+    def _take(self, plan: Plan, entry: Entry | None) -> None:
+        if entry is None:
+            entry = self._new(plan)
+            self._pace(entry)
+        elif plan is not entry.plan:
+            was, entry.plan = entry.plan, plan
+            if _asks_anew(was, plan):
+                entry.expects(0)
+            self._pace(entry)
+        self._entries[plan.mailing_id] = entry
+
+    def _leave(self, entry: Entry) -> None:
+        """No work is left. Calls still in flight keep their entry until they are answered: pausing waits for them."""
+        mailing_id = entry.plan.mailing_id
+        if entry.in_flight:
+            entry.plan = replace(entry.plan, deleted=True, pending=0)
+            self._entries[mailing_id] = entry
+            self._pace(entry)
+        elif entry.bucket is not None:
+            self._resting[mailing_id] = entry.bucket
 
     def _new(self, plan: Plan) -> Entry:
         asks = 0 if plan.pending else None

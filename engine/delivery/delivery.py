@@ -100,7 +100,7 @@ class Delivery:
 
     async def refresh(self, mailing_id: int, *, is_new: bool = False) -> None:
         """A mailing was changed (``is_new``: made), and the change is committed: see ``Reactions.mailing_changed``."""
-        await self.actors.reactions.mailing_changed(is_new=is_new)
+        await self.actors.reactions.mailing_changed(mailing_id, is_new=is_new)
 
     async def control_changed(self) -> None:
         """The control record was changed, and the change is committed: see ``Reactions.control_changed``."""

@@ -6,6 +6,7 @@ A provider that is slow, dead or held back by its rate takes nothing from the ot
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import partial
 from random import Random
 from typing import Final
 
@@ -24,7 +25,9 @@ from engine.domain.breaker import Breaker, BreakerState
 from engine.domain.cost import NO_PRICE, Quote
 from engine.domain.routing import Way, ranges_of
 from engine.domain.segments import count_segments
+from engine.domain.template import Template
 from engine.domain.units import US_PER_SECOND, in_us
+from engine.person import Person
 from engine.ports import Provider
 from engine.provider.spec import FBRQ, ProviderSpec
 
@@ -116,8 +119,19 @@ class Line:
         """What a message of a mailing can cost here."""
         if not self.price:
             return NO_PRICE
-        segments = self._segments_max if entry.letter is None else count_segments(entry.letter.text).segments
-        return Quote(segments * self.price, entry.plan.budget is not None)
+        has_budget = entry.plan.budget is not None
+        if entry.letter is not None:
+            return Quote(count_segments(entry.letter.text).segments * self.price, has_budget)
+        return Quote(self._segments_max * self.price, has_budget, partial(self._price_for, entry.template))
+
+    def _price_for(self, template: Template, person: Person) -> int:
+        dearest = self._segments_max * self.price
+        try:
+            letter = person.letter(template, self._segments_max)
+            # Without a text nothing is called: a client who has got what lacked meanwhile is claimed anew.
+            return 0 if letter.lack else min(dearest, count_segments(letter.text).segments * self.price)
+        except Exception:
+            return dearest  # the worker meets it again, and makes it this one message's trouble
 
     def price_of(self, text: str) -> int | None:
         """What a text costs here; ``None``: the provider has no price."""

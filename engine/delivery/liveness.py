@@ -19,12 +19,12 @@ from engine.domain.liveness import Stall, View, Watch
 from engine.ports import Store, StoreUnavailable
 
 _CHANGES: Final = (
-    *("heartbeat", "recover", "renew", "claim", "begin", "record", "release"),
+    *("heartbeat", "recover", "renew", "claim", "claim_all", "begin", "record", "release"),
     *("build_audience", "purge", "expire", "cancel_pending"),
 )
 """Verbs that write. A new one that is missing here hides no stall; one that only reads would."""
-_TICKERS: Final = ("plans", "next_due_us", "claim", "expire", "cancel_pending")
-_CLAIMERS: Final = frozenset({"next_due_us", "claim"})
+_TICKERS: Final = ("plans", "next_due_us", "claim", "claim_all", "expire", "cancel_pending")
+_CLAIMERS: Final = frozenset({"next_due_us", "claim", "claim_all"})
 _SLOW_US: Final = 500_000
 _SOON_US: Final = 100_000
 """A claim that found its rows locked by another engine is repeated a moment later: until then the mailing is due."""
@@ -82,6 +82,8 @@ class HeardStore:
             self.answers[verb] += 1
             if verb == "claim":
                 self.claimed += len(answer)
+            elif verb == "claim_all":
+                self.claimed += sum(map(len, answer))
             if verb in _CLAIMERS and self._monotonic_us() - began_us >= _SLOW_US:
                 self.slow += 1
             return answer

@@ -48,14 +48,14 @@ class Reactions:
         self._background = Background()
 
     # -- told by the API, after its commit -------------------------------------------------------
-    async def mailing_changed(self, *, is_new: bool) -> None:
-        """Mailings were changed through this engine. Returns when no call that the change forbids can start, on this
+    async def mailing_changed(self, mailing_id: int, *, is_new: bool) -> None:
+        """A mailing was changed through this engine. Returns when no call that the change forbids can start, on this
         engine or another.
 
         ``is_new``: one was made, and nothing else, so there is nothing to take back from anybody. (That this engine
         does not know a mailing yet does not say so: another one may.)
         """
-        await self._background.to_the_end(self._follow_mailings(is_new))
+        await self._background.to_the_end(self._follow_mailing(mailing_id, is_new))
 
     async def control_changed(self) -> None:
         """The control record was changed through this engine. Returns when all engines act by it."""
@@ -110,13 +110,13 @@ class Reactions:
             line.queue.withdraw(lambda claim: claim.message_id in message_ids)
         self._state.hand.drop(claims)
 
-    def audience_ready(self) -> None:
-        """An audience is complete, or a deleted mailing is gone: the book is out of date."""
-        self._background.start(self._reload())
+    def audiences_ready(self, mailing_ids: Sequence[int]) -> None:
+        """Audiences are complete, or deleted mailings are gone: the book is out of date."""
+        self._background.start(self._reload(mailing_ids))
 
     # -- inside ----------------------------------------------------------------------------------
-    async def _follow_mailings(self, is_new: bool) -> None:
-        await self._actors.plans.reload()
+    async def _follow_mailing(self, mailing_id: int, is_new: bool) -> None:
+        await self._actors.plans.reload([mailing_id])
         await self._retract()
         self._state.bell.ring()
         if not is_new:
@@ -126,8 +126,8 @@ class Reactions:
         await self._actors.control.acknowledge()
         await self._actors.control.agreed()
 
-    async def _reload(self) -> None:
-        await self._actors.plans.reload()
+    async def _reload(self, mailing_ids: Sequence[int]) -> None:
+        await self._actors.plans.reload(mailing_ids)
         self._state.bell.ring_for_work()
 
     async def _retract(self) -> None:

@@ -13,14 +13,21 @@ from typing import Final
 from zoneinfo import ZoneInfo, available_timezones
 
 from engine.domain.windows_zones import WINDOWS_ZONES
+from engine.domain.zone_cities import zone_of_city
 
 _ELSEWHERE: Final = frozenset({"localtime", "posixrules", "Factory"})
 """Names that mean something else on each machine."""
 
 _OFFSET: Final = re.compile(r"(?:utc|gmt|z)?([+-])([0-9]{1,2})(?::?([0-5][0-9]))?")
 _MOSCOW: Final = re.compile(r"(?:мск|msk|москва|moscow|московскоевремя)(?:([+-])([0-9]{1,2}))?")
-_TWICE: Final = re.compile(r"(?P<name>[^()]+)\((?P<offset>[^()]+)\)|\((?P<first>[^()]+)\)(?P<names>[^()]+)")
-"""``МСК+2 (UTC+5)``, ``Владивосток (МСК+7)``; ``(UTC+03:00) Москва, Санкт-Петербург``, as Windows displays it."""
+_TWICE: Final = re.compile(
+    r"(?P<name>[^()]+)\((?P<offset>[^()]+)\)|\((?P<first>[^()]+)\)(?P<names>[^()]+)"
+    r"|(?P<city>[^(),]+),(?P<after>[^(),]*[0-9][^(),]*)"
+)
+"""``МСК+2 (UTC+5)``, ``Владивосток (МСК+7)``, ``Омск, МСК+3``; ``(UTC+03:00) Москва, Санкт-Петербург``, as Windows
+displays it."""
+_COUNTRIES: Final = "россия|рф|russia|казахстан|kazakhstan"
+_COUNTRY: Final = re.compile(f"^(?:{_COUNTRIES}), |, (?:{_COUNTRIES})$")
 _A_WINTER_YEAR: Final = 2026
 """Windows displays the offset without summer time."""
 _MOSCOW_HOURS: Final = 3
@@ -39,38 +46,6 @@ _REMEMBERED: Final = 1024
 """Files write few zones, each many times."""
 _EAST_HOURS_MAX: Final = 14
 _WEST_HOURS_MAX: Final = 12
-
-_CAPITALS: Final[Mapping[str, str]] = {
-    "Europe/Kaliningrad": "Калининград",
-    "Europe/Moscow": "Санкт-Петербург, СПб, Питер, Архангельск, Белгород, Брянск, Великий Новгород, Владикавказ,"
-    " Владимир, Вологда, Воронеж, Гатчина, Грозный, Иваново, Йошкар-Ола, Казань, Калуга, Кострома, Краснодар, Курск,"
-    " Липецк, Магас, Майкоп, Махачкала, Мурманск, Нальчик, Нарьян-Мар, Нижний Новгород, Орёл, Пенза, Петрозаводск,"
-    " Псков, Ростов-на-Дону, Рязань, Саранск, Смоленск, Ставрополь, Сыктывкар, Тамбов, Тверь, Тула, Чебоксары,"
-    " Черкесск, Элиста, Ярославль",
-    "Europe/Simferopol": "Симферополь, Севастополь",
-    "Europe/Kirov": "Киров",
-    "Europe/Volgograd": "Волгоград",
-    "Europe/Astrakhan": "Астрахань",
-    "Europe/Samara": "Самара, Ижевск",
-    "Europe/Saratov": "Саратов",
-    "Europe/Ulyanovsk": "Ульяновск",
-    "Asia/Yekaterinburg": "Екатеринбург, Курган, Оренбург, Пермь, Салехард, Тюмень, Уфа, Ханты-Мансийск, Челябинск",
-    "Asia/Omsk": "Омск",
-    "Asia/Barnaul": "Барнаул, Горно-Алтайск",
-    "Asia/Krasnoyarsk": "Красноярск, Абакан, Кызыл",
-    "Asia/Novokuznetsk": "Кемерово",
-    "Asia/Novosibirsk": "Новосибирск",
-    "Asia/Tomsk": "Томск",
-    "Asia/Irkutsk": "Иркутск, Улан-Удэ",
-    "Asia/Chita": "Чита",
-    "Asia/Yakutsk": "Якутск, Благовещенск",
-    "Asia/Vladivostok": "Владивосток, Хабаровск, Биробиджан",
-    "Asia/Magadan": "Магадан",
-    "Asia/Sakhalin": "Южно-Сахалинск",
-    "Asia/Kamchatka": "Петропавловск-Камчатский",
-    "Asia/Anadyr": "Анадырь",
-}
-"""Capitals of Russia's regions, by their zones."""
 
 
 def is_time_zone(name: str) -> bool:
@@ -96,12 +71,14 @@ def _written(text: str) -> str | None:
     folded = _folded(text)
     plain = folded.replace(" ", "")
     if both := _TWICE.fullmatch(folded):
-        return _told_twice(both["name"] or both["names"], both["offset"] or both["first"])
+        return _told_twice(
+            both["name"] or both["names"] or both["city"], both["offset"] or both["first"] or both["after"]
+        )
     if found := _MOSCOW.fullmatch(plain):
         return _OF_MOSCOW.get(_signed(found[1], found[2]))
     if (minutes := _minutes(plain)) is not None:
         return _of_minutes(minutes)
-    return _called().get(folded)
+    return _called().get(folded) or zone_of_city(folded)
 
 
 def _told_twice(names: str, offset: str) -> str | None:
@@ -120,7 +97,8 @@ def _winter_minutes(zone: str) -> int:
 def _folded(text: str) -> str:
     """In one case, with one kind of dash, blanks between words only."""
     plain = re.sub("[\u2010-\u2015\u2212]", "-", text.strip().casefold().replace("ё", "е"))
-    return re.sub(r"\s+", " ", re.sub(r"^(?:г\. ?|город )", "", plain))
+    plain = _COUNTRY.sub("", re.sub(r"\s+", " ", plain))
+    return re.sub(r"^(?:г\. ?|город )", "", plain)
 
 
 def _minutes(text: str) -> int | None:
@@ -150,7 +128,7 @@ def _of_minutes(minutes: int) -> str | None:
 @cache
 def _called() -> Mapping[str, str]:
     """Zones by everything else that they are called, folded: the database's names in any case and the cities in them,
-    capitals of regions, and Windows' names."""
+    and Windows' names."""
     names = _names()
     cities: dict[str, set[str]] = {}
     for name in names:
@@ -158,6 +136,5 @@ def _called() -> Mapping[str, str]:
         if area and not area.startswith(("Etc", "SystemV")):
             cities.setdefault(_folded(city.replace("_", " ")), set()).add(name)
     called = {city: each.pop() for city, each in cities.items() if len(each) == 1}
-    called |= {_folded(city): zone for zone, capitals in _CAPITALS.items() for city in capitals.split(", ")}
     called |= {_folded(name): zone for name, zone in WINDOWS_ZONES.items()}
     return called | {_folded(name): name for name in names}

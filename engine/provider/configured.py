@@ -25,5 +25,5 @@ def configured_providers(settings: Settings, environ: Mapping[str, str]) -> tupl
         time_out_seconds=settings.provider_timeout_seconds,
     )
     token = settings.fbrq_token.get_secret_value() if settings.fbrq_token else ""
-    entry = FbrqEntry(name=FBRQ, kind=FBRQ, url=settings.provider_url)
+    entry = FbrqEntry(name=FBRQ, kind=FBRQ, url=settings.provider_url, secrets={"token": "FBRQ_TOKEN"})
     return (ConfiguredProvider(spec, entry, {"token": token}),)

@@ -1,4 +1,4 @@
-"""How a provider is described in the providers' file: what is called, what its answers mean, how its receipts look.
+"""How a provider is described in the providers' file: what is called, and what its answers mean.
 
 The tables are checked as a whole: a description that passes can be called. Of what is wrong each is one ``conflict``
 or one error of pydantic's, which ``engine.provider.file`` makes a line of.
@@ -7,10 +7,8 @@ or one error of pydantic's, which ``engine.provider.file`` makes a line of.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, Any, Final, Literal, Self
-from zoneinfo import ZoneInfo
 
 from pydantic import (
     AfterValidator,
@@ -20,22 +18,35 @@ from pydantic import (
     Field,
     PlainValidator,
     StrictFloat,
-    StrictInt,
     model_validator,
 )
 from pydantic_core import PydanticCustomError
 
-from engine.domain.zone_names import is_time_zone
 from engine.provider.patterns import Expression
 from engine.provider.placeholders import VALIDITY, Hole, Template, names_in, parse
 from engine.provider.pointer import check_pointer, word_of
 
-RFC_3339: Final = "rfc3339"
-EPOCH_FORMATS: Final = ("seconds", "milliseconds")
-"""Since the Unix epoch."""
+VALIDITY_SECONDS_MAX: Final = 31_536_000
+"""A year; a mailing is over long before that."""
 _HEADER_NAME: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 _PRINTABLE: Final = re.compile(r"[ -~]*")
 _STATUS_CLASS: Final = re.compile(r"[1-5]xx")
+_OF_THE_CALL: Final = frozenset(
+    {
+        "connection",
+        "content-length",
+        "expect",
+        "host",
+        "keep-alive",
+        "proxy-connection",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+    }
+)
+"""Headers that frame a call or speak of its connection (RFC 9110, 7.6.1). The client writes them as they have to be:
+another value breaks each call."""
 _IN_HEADERS: Final = frozenset({"id", "phone", "segments", *VALIDITY})
 """Of one message; a text or a sender's name can't stand in a header: it takes visible ASCII only."""
 
@@ -61,23 +72,45 @@ def _pattern(value: str) -> str:
     return value
 
 
+def _id_pattern(value: str) -> str:
+    if Expression(_pattern(value)).groups != 1:
+        raise ValueError(r"should have one group in parentheses, which finds the id, such as ID: (\d+)")
+    return value
+
+
 def _header_name(value: str) -> str:
     if not _HEADER_NAME.fullmatch(value):
         raise ValueError("should be the name of a header")
     return value.lower()
 
 
+def _request_header_name(value: str) -> str:
+    if (name := _header_name(value)) in _OF_THE_CALL:
+        raise ValueError("is for the client to say: it knows the body and the connection")
+    return name
+
+
+def _no_name_twice(value: object) -> object:
+    """Names that differ in their case only are one header, of which the last would be sent, and nobody told."""
+    first: dict[str, str] = {}
+    for name in value if isinstance(value, dict) else ():
+        if (known := first.setdefault(name.lower(), name)) != name:
+            raise ValueError(f"have {known} and {name}, which are one header")
+    return value
+
+
 def _statuses(value: object) -> object:
     """Take ``201``, ``"2xx"`` or a list of these apart."""
-    found: list[int] = []
-    for each in value if isinstance(value, list) else [value]:
-        if isinstance(each, str) and _STATUS_CLASS.fullmatch(each):
-            found += range(int(each[0]) * 100, int(each[0]) * 100 + 100)
-        elif isinstance(each, int) and not isinstance(each, bool) and 100 <= each < 600:
-            found.append(each)
-        else:
-            raise ValueError('should be statuses, such as 201, "2xx" or [200, 202]')
-    return frozenset(found)
+    found = [_statuses_of(each) for each in (value if isinstance(value, list) else [value])]
+    if not found or not all(found):
+        raise ValueError('should be statuses, such as 201, "2xx" or [200, 202]')
+    return frozenset().union(*found)
+
+
+def _statuses_of(value: object) -> Sequence[int]:
+    if isinstance(value, str) and _STATUS_CLASS.fullmatch(value):
+        return range(int(value[0]) * 100, int(value[0]) * 100 + 100)
+    return [value] if isinstance(value, int) and not isinstance(value, bool) and 100 <= value < 600 else []
 
 
 def _words(value: object) -> object:
@@ -129,10 +162,12 @@ def _field(value: object) -> Template:
 
 Pointer = Annotated[str, AfterValidator(check_pointer)]
 Pattern = Annotated[str, AfterValidator(_pattern)]
+IdPattern = Annotated[str, AfterValidator(_id_pattern)]
 Words = Annotated[frozenset[str], BeforeValidator(_words)]
 SecretText = Annotated[Template, PlainValidator(_secret_template)]
 HeaderText = Annotated[Template, PlainValidator(_header_template), AfterValidator(_without_numbers)]
 HeaderName = Annotated[str, AfterValidator(_header_name)]
+_RequestHeaderName = Annotated[str, AfterValidator(_request_header_name)]
 FieldText = Annotated[Template, PlainValidator(_field), AfterValidator(_without_numbers)]
 
 
@@ -167,8 +202,8 @@ class Basic(Table):
 class Validity(Table):
     """What the provider takes as the time after which a text is of no use."""
 
-    seconds_min: StrictFloat = Field(60, gt=0, allow_inf_nan=False)
-    seconds_max: StrictFloat = Field(259_200, gt=0, allow_inf_nan=False)
+    seconds_min: StrictFloat = Field(60, gt=0, le=VALIDITY_SECONDS_MAX, allow_inf_nan=False)
+    seconds_max: StrictFloat = Field(259_200, gt=0, le=VALIDITY_SECONDS_MAX, allow_inf_nan=False)
 
     @model_validator(mode="after")
     def _fit_together(self) -> Self:
@@ -181,7 +216,7 @@ class RequestTable(Table):
     """What is called, beside the URL."""
 
     method: Literal["GET", "POST", "PUT"] = "POST"
-    headers: dict[HeaderName, HeaderText] = {}
+    headers: Annotated[dict[_RequestHeaderName, HeaderText], BeforeValidator(_no_name_twice)] = {}
     basic: Basic | None = None
     query: dict[str, FieldText] = {}
     form: dict[str, FieldText] | None = None
@@ -221,6 +256,15 @@ class Rule(Table):
             raise conflict("values", "needs a pointer, which says where they stand")
         return self
 
+    def leaves_nothing_to(self, later: Rule) -> bool:
+        """Whether it fits each answer that the later one fits, their statuses aside, as far as can be read off them."""
+        if self.pattern is not None and self.pattern != later.pattern:
+            return False
+        if self.pointer is None:
+            return True
+        is_within = self.values is None or (later.values is not None and later.values <= self.values)
+        return self.pointer == later.pointer and is_within
+
 
 def _some(value: tuple[Rule, ...]) -> tuple[Rule, ...]:
     # Not ``min_length``: it would count those only that are good.
@@ -229,13 +273,21 @@ def _some(value: tuple[Rule, ...]) -> tuple[Rule, ...]:
     return value
 
 
+def _check_order(rules: Sequence[Rule]) -> None:
+    """See that each rule can be the first one that fits."""
+    for place, rule in enumerate(rules):
+        earlier = [each.status for each in rules[:place] if each.leaves_nothing_to(rule)]
+        if rule.status <= frozenset().union(*earlier):
+            raise conflict(f"rules.{place}", "is never asked: a rule before it fits all that this one fits")
+
+
 class Answers(Table):
     """What answers mean: the first rule that fits."""
 
     format: Literal["json", "text"] = "json"
     rules: Annotated[tuple[Rule, ...], AfterValidator(_some)]
     provider_message_id: Pointer | None = None
-    provider_message_id_pattern: Pattern | None = None
+    provider_message_id_pattern: IdPattern | None = None
     detail: Pointer | None = None
 
     @property
@@ -248,6 +300,7 @@ class Answers(Table):
         accepted = [rule for rule in self.rules if rule.means == "accepted"]
         if not accepted:
             raise conflict("rules", 'say nowhere what means "accepted"')
+        _check_order(self.rules)
         if self.provider_message_id is not None and self.provider_message_id_pattern is not None:
             raise conflict("provider_message_id_pattern", "is one too many: there is provider_message_id")
         if self.format == "text":
@@ -257,105 +310,6 @@ class Answers(Table):
                 raise conflict(pointed[0], 'is a pointer, and format is "text"')
             if any(rule.pointer is not None for rule in self.rules):
                 raise conflict("rules", 'pointer needs format = "json"')
-        return self
-
-
-class ReceiptSecret(Table):
-    """What shows that receipts come from the provider: exactly one of the three."""
-
-    header: HeaderName | None = None
-    query: str | None = Field(None, min_length=1)
-    basic: Basic | None = None
-    value: SecretText | None = None
-
-    @property
-    def templates(self) -> list[Template]:
-        """All of them."""
-        basic = [] if self.basic is None else [self.basic.user, self.basic.password]
-        return basic if self.value is None else [*basic, self.value]
-
-    @model_validator(mode="after")
-    def _fit_together(self) -> Self:
-        if sum(each is not None for each in (self.header, self.query, self.basic)) != 1:
-            raise conflict("", "should have one of header, query, basic")
-        if (self.basic is None) == (self.value is None):
-            raise conflict("value", "belongs to header or query, and they need it")
-        if not any(name.startswith("secret.") for name in names_in(self.templates)):
-            raise conflict("value" if self.basic is None else "basic", "has no {secret.NAME}")
-        return self
-
-
-class ReceiptAnswer(Table):
-    """What the provider wants to hear."""
-
-    status: StrictInt = Field(200, ge=200, le=299)
-    body: str = ""
-    content_type: str = Field("text/plain; charset=utf-8", pattern=r"^[!-~]+/[ -~]+$")
-
-
-def _time_zone(value: str) -> str:
-    if not is_time_zone(value):
-        raise ValueError("should be an IANA time zone name, such as Europe/Moscow")
-    return value
-
-
-TimeZoneName = Annotated[str, AfterValidator(_time_zone)]
-
-
-def _time_format(value: str) -> str:
-    if value in (RFC_3339, *EPOCH_FORMATS):
-        return value
-    try:
-        readable = "%" in value and datetime.strptime(datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC).strftime(value), value)
-    except ValueError:
-        readable = False
-    if not readable:
-        raise ValueError('should be "rfc3339", "seconds", "milliseconds" or a form such as "%d.%m.%Y %H:%M:%S"')
-    return value
-
-
-class Receipts(Table):
-    """How the provider says what became of a text."""
-
-    format: Literal["json", "form", "query"]
-    list: Pointer | None = None
-    id: str | None = Field(None, min_length=1)
-    id_pattern: Pattern | None = None
-    provider_message_id: str | None = Field(None, min_length=1)
-    status: str = Field(min_length=1)
-    delivered: Words
-    undelivered: Words
-    time: str | None = Field(None, min_length=1)
-    time_format: Annotated[str, AfterValidator(_time_format)] = RFC_3339
-    time_zone: TimeZoneName = "UTC"
-    code: str | None = Field(None, min_length=1)
-    detail: str | None = Field(None, min_length=1)
-    secret: ReceiptSecret
-    answer: ReceiptAnswer = ReceiptAnswer()
-
-    @property
-    def zone(self) -> ZoneInfo:
-        """Where a time that names no zone is meant."""
-        return ZoneInfo(self.time_zone)
-
-    @model_validator(mode="after")
-    def _fit_together(self) -> Self:
-        if self.id is None and self.provider_message_id is None:
-            raise conflict("id", "is missing, and so is provider_message_id: receipts could not be told apart")
-        if self.id_pattern is not None and self.id is None:
-            raise conflict("id_pattern", "needs an id")
-        if both := self.delivered & self.undelivered:
-            raise conflict("undelivered", f"has {min(both)!r}, and so has delivered")
-        if self.format != "json":
-            if self.list is not None:
-                raise conflict("list", 'needs format = "json"')
-            return self
-        for key in ("id", "provider_message_id", "status", "time", "code", "detail"):
-            if (place := getattr(self, key)) is not None:
-                try:
-                    check_pointer(place)
-                except ValueError as error:
-                    raise conflict(key, str(error)) from None
         return self
 
 

@@ -10,17 +10,10 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, Field, PlainValidator, Strict, StrictBool, StrictFloat, StrictInt, model_validator
 
 from common.setting_types import Seconds, is_loopback
-from engine.provider.description import (
-    Answers,
-    Receipts,
-    RequestTable,
-    Table,
-    TimeZoneName,
-    check_secrets,
-    conflict,
-    fields_in,
-)
-from engine.provider.placeholders import Template, parse
+from engine.domain.cost import DECIMALS, is_exact
+from engine.provider.description import Answers, RequestTable, Table, check_secrets, conflict, fields_in
+from engine.provider.placeholders import VALIDITY, Template, parse
+from engine.provider.receipt_table import Receipts, TimeZoneName
 from engine.provider.smpp.receipts import ReceiptIds
 from engine.provider.smpp.source import Source
 from engine.provider.smpp.texts import LongTexts
@@ -29,6 +22,7 @@ WORKERS_MAX: Final = 10_000
 RATE_MAX: Final = 100_000.0
 PRICE_MAX: Final = 100_000.0
 """Ten million messages of ten segments at that price are money that the database can count."""
+ORDER_MAX: Final = 1_000_000
 _NAME: Final = r"^[a-z][a-z0-9_-]{0,31}$"
 _VARIABLE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _SECRET_NAME: Final = re.compile(r"[a-z][a-z0-9_]*")
@@ -36,6 +30,7 @@ _PREFIX: Final = re.compile(r"7[0-9]{0,10}", re.ASCII)
 _SENDER_CHARACTERS_MAX: Final = 64
 SMPP_SECONDS_MAX: Final = 30
 """smpp34 waits so long for a response, and that can't be told otherwise."""
+_NO_TOKEN: Final = "is missing: the name of the environment variable that has it; only on loopback it is not needed"
 _Status = Annotated[int, Field(strict=True, ge=1, le=0xFFFFFFFF)]
 
 
@@ -61,10 +56,19 @@ def _senders(value: tuple[str, ...]) -> tuple[str, ...]:
     return value
 
 
+def _price(value: float) -> float:
+    if not is_exact(value):  # it would be rounded, a small one to nothing: no budget would ever be reached
+        raise ValueError(f"should have at most {DECIMALS} decimals")
+    return value
+
+
 def _url_template(value: object) -> Template:
     if not isinstance(value, str):
         raise ValueError("should be a text")
     return parse(value)
+
+
+_Price = Annotated[StrictFloat, Field(ge=0, le=PRICE_MAX, allow_inf_nan=False), AfterValidator(_price)]
 
 
 class Entry(Table):
@@ -75,14 +79,14 @@ class Entry(Table):
 
     name: str = Field(pattern=_NAME)
     secrets: Annotated[dict[str, str], AfterValidator(_variables)] = Field(default_factory=dict)
-    order: StrictInt | None = None
+    order: StrictInt | None = Field(None, ge=-ORDER_MAX, le=ORDER_MAX)
     rate: StrictFloat = Field(0.0, ge=0, le=RATE_MAX, allow_inf_nan=False)
     rate_unit: Literal["messages", "segments"] = "messages"
     workers: StrictInt = Field(64, ge=1, le=WORKERS_MAX)
     time_out_seconds: Annotated[Seconds, Strict()] = 10.0
     prefixes: Annotated[tuple[str, ...], AfterValidator(_prefixes)] = ()
     senders: Annotated[tuple[str, ...], AfterValidator(_senders)] = ()
-    price_per_segment: StrictFloat | None = Field(None, ge=0, le=PRICE_MAX, allow_inf_nan=False)
+    price_per_segment: _Price | None = None
     failover: StrictBool = True
     retired: StrictBool = False
 
@@ -122,6 +126,8 @@ class FbrqEntry(Entry):
     def _fit_together(self) -> Self:
         if strange := sorted(self.secrets.keys() - {"token"}):
             raise conflict(f"secrets.{strange[0]}", "is not known here; there is token")
+        if "token" not in self.secrets and not is_loopback(_host_of(self.url)):
+            raise conflict("secrets.token", _NO_TOKEN)
         if self.senders:
             raise conflict("senders", "fbrq takes no sender")
         return self
@@ -154,6 +160,8 @@ class HttpEntry(Entry):
                 raise conflict("request", f"has {{{name}}} nowhere")
         if "sender" not in told and self.senders:
             raise conflict("senders", "the request has {sender} nowhere")
+        if "validity" in self.request.model_fields_set and told.isdisjoint(VALIDITY):
+            raise conflict("request.validity", "is of no use: the request has {valid_seconds} or the like nowhere")
         if receipts is not None and receipts.id is not None and "id" not in told:
             raise conflict("receipts.id", "can't be ours: the request has {id} nowhere")
         if receipts is not None and receipts.id is None and not self.answers.has_provider_message_id:
@@ -162,8 +170,15 @@ class HttpEntry(Entry):
 
 
 def _is_plaintext(url: str) -> bool:
-    parts = urlsplit(url)
-    return parts.scheme.lower() == "http" and not is_loopback(parts.hostname or "")
+    return url[:5].lower() == "http:" and not is_loopback(_host_of(url))
+
+
+def _host_of(url: str) -> str:
+    """The host; empty: there is none, as the client's own check of the address says later."""
+    try:
+        return urlsplit(url).hostname or ""
+    except ValueError:
+        return ""
 
 
 class SmppEntry(Entry):

@@ -37,8 +37,8 @@ _HTTP_OK: Final = 200
 class FbrqProvider:
     """Implements ``engine.ports.Provider``. One instance for the whole engine: it owns the connections."""
 
-    abilities = Abilities(receipts=True)
-    """The address of a receipt is not part of a call: an agreement with the provider says it."""
+    abilities = Abilities()
+    """Its API has no receipts; who knows what became of a text, as the sandbox does, calls ``POST /receipts``."""
 
     def __init__(
         self,

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 from zoneinfo import ZoneInfo
 
 from pydantic import ValidationError
@@ -278,13 +278,15 @@ def describe(configured: ConfiguredProvider) -> str:
     spec, provider = configured.spec, configured.make()
     numbers = "retired" if spec.retired else ", ".join(spec.prefixes) or "all numbers"
     rate = f"{spec.rate:g} {spec.rate_unit}/s" if spec.rate else "no rate limit"
-    able = [name for name, has in provider.abilities._asdict().items() if has]
-    told: dict[str, Any] = {"takes": ", ".join(able) or "the text alone", "workers": spec.workers}
+    able = provider.abilities._asdict()
+    has_receipts = able.pop("receipts")
     facts = [
         f"kind {spec.kind}",
         f"order {spec.order}",
         numbers,
         rate,
-        *(f"{key} {value}" for key, value in told.items()),
+        f"takes {', '.join(name for name, has in able.items() if has) or 'the text alone'}",
+        "sends receipts" if has_receipts else "sends no receipts",
+        f"workers {spec.workers}",
     ]
     return f"{spec.name}: {'; '.join(facts)}"

@@ -26,6 +26,7 @@ from pyreqwest.exceptions import (
 from pyreqwest.request import RequestBuilder
 from pyreqwest.response import Response
 
+from common.setting_types import is_unbroken
 from common.tracing import outgoing
 from engine.domain.outcome import Answer
 from engine.ports import Request
@@ -199,6 +200,8 @@ def checked_url(url: str, *, with_query: bool = False) -> str:
     Raises:
         ValueError: it can't be called, or has parts that belong elsewhere.
     """
+    if not is_unbroken(url):
+        raise ValueError("the provider's URL may have no spaces: one is written %20")
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.port == 0:
         raise ValueError("the provider's URL should look like https://host/path")

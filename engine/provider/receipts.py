@@ -16,10 +16,10 @@ from urllib.parse import parse_qsl
 from common.logs import mask_text
 from engine.domain.units import US_PER_SECOND
 from engine.provider.answers import ID_CHARACTERS_MAX
-from engine.provider.description import RFC_3339, ReceiptAnswer, Receipts
 from engine.provider.patterns import Expression
 from engine.provider.placeholders import Template
 from engine.provider.pointer import compiled, word_of
+from engine.provider.receipt_table import RFC_3339, ReceiptAnswer, Receipts
 from engine.provider.reply import read_value, text_of
 from engine.provider.shapes import basic
 
@@ -130,15 +130,24 @@ class Receiver:
     def _entries(self, content_type: str, query: str, body: bytes) -> Sequence[Any]:
         form = self._table.format
         if form == "query":
-            return [_fields(query)]
+            return [self._described(_fields(query))]
         if form == "form":
-            return [_fields(text_of(body, content_type))]
+            return [self._described(_fields(text_of(body, content_type)))]
         value = self._list(read_value(body, content_type)) if body.strip() else None
         if isinstance(value, dict):
             return [value]
         if isinstance(value, list):
             return value
         raise UnreadableReceipts(f"the body has no list and no object at {self._table.list or 'its top'}")
+
+    def _described(self, fields: Mapping[str, str]) -> Mapping[str, str]:
+        """The fields, if they say something of some text. The description is mistaken else, or it is no receipt."""
+        table = self._table
+        ids = [name for name in (table.id, table.provider_message_id) if name is not None]
+        for names in ([table.status], ids):
+            if fields.keys().isdisjoint(names):
+                raise UnreadableReceipts(f"the {table.format} has no field {' or '.join(names)}")
+        return fields
 
     def _receipt(self, entry: Any, delivered: bool) -> ProviderReceipt | None:
         message_id = self._message_id(_text(self._take["id"](entry)))

@@ -48,9 +48,14 @@ class Budget(NamedTuple):
         sql = f"SELECT 1 FROM message {tx.dialect.indexed_by('message_lease')} WHERE {is_taken()} AND mailing_id = ?"
         return await tx.row(f"{sql} LIMIT 1", mailing_id) is not None
 
+    @property
+    def left(self) -> int:
+        """What may be used besides; below 0: too much is used."""
+        return (self.of or 0) - self.used
+
     def affordable(self, dearest: int) -> int:
         """How many messages what is left is enough for, of which each costs so much at most."""
-        return cost.affordable((self.of or 0) - self.used, dearest)
+        return cost.affordable(self.left, dearest)
 
 
 async def pause_for_budget(tx: Tx, mailing_id: int, budget: Budget, now_us: int) -> None:

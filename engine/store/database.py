@@ -192,9 +192,22 @@ async def _ended(task: asyncio.Future[T], on_cancel: Callable[[], object] | None
     cancelled: asyncio.CancelledError | None = None
     while not task.done():
         try:
-            await asyncio.wait([task])
+            await _end_of(task)
         except asyncio.CancelledError as error:
             if cancelled is None and on_cancel is not None:
                 on_cancel()
             cancelled = error
     return cancelled
+
+
+def _end_of(task: asyncio.Future[Any]) -> asyncio.Future[None]:
+    """Is done when the task is. Whoever is cancelled while awaiting it leaves the task alone, as with ``asyncio.wait``,
+    which costs several microseconds more; and every transaction waits here."""
+    end: asyncio.Future[None] = task.get_loop().create_future()
+
+    def say(_: asyncio.Future[Any]) -> None:
+        if not end.done():
+            end.set_result(None)
+
+    task.add_done_callback(say)
+    return end

@@ -41,27 +41,32 @@ def set_to(step: Step) -> str:
     return f"status = {int(step.status)}" + ("" if step.reason is None else f", reason = {int(step.reason)}")
 
 
+@cache
 def is_waiting(of: str = "") -> str:
     """Nobody has the message: it waits for its time. The condition of the indexes ``message_due`` and
     ``message_unsure``."""
     return in_status(Status.PENDING, of=of)
 
 
+@cache
 def is_taken(of: str = "") -> str:
     """An engine has the message. The condition of the index ``message_lease``."""
     return in_status(*(status for status in Status if status.is_taken), of=of)
 
 
+@cache
 def is_not_final(of: str = "") -> str:
     """Something can still happen to the message."""
     return in_status(*(status for status in Status if not status.is_final), of=of)
 
 
+@cache
 def is_final(of: str = "") -> str:
     """Nothing can happen to the message any more."""
     return in_status(*(status for status in Status if status.is_final), of=of)
 
 
+@cache
 def shown_as(word: str, of: str = "") -> str:
     """The API shows the status of the message as ``word``. For ``not_sent`` the condition of the index
     ``message_not_sent``."""

@@ -90,10 +90,9 @@ PLAN: Final = RowOf(
 _COUNTED: Final = "FROM mailing AS m JOIN mailing_counters AS k ON k.mailing_id = m.id"
 SELECT_PLANS: Final = (
     f"SELECT {PLAN.sql} {_COUNTED}"
-    " WHERE (cancelled_us IS NULL AND end_us > ?) OR pending > 0 OR NOT audience_ready OR deleted_us IS NOT NULL"
-    " ORDER BY id"
+    " WHERE ((cancelled_us IS NULL AND end_us > ?) OR pending > 0 OR NOT audience_ready OR deleted_us IS NOT NULL)"
 )
-"""Mailings with work left. The argument is the time."""
+"""Mailings with work left, without the rest of the statement. The argument is the time."""
 
 
 @cache

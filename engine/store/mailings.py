@@ -44,9 +44,12 @@ class MailingVerbs(Verbs):
     _plans: ReadAgain[Plan]
 
     @read(Lane.DELIVERY)
-    async def plans(self, tx: Tx, now_us: int) -> list[Plan]:
-        """All mailings with work left; see ``ports.Store``."""
-        return self._plans.read(await tx.rows(SELECT_PLANS, now_us))
+    async def plans(self, tx: Tx, now_us: int, mailing_ids: Sequence[int] | None = None) -> list[Plan]:
+        """Mailings with work left; see ``ports.Store``."""
+        if mailing_ids is None:
+            return self._plans.read_all(await tx.rows(f"{SELECT_PLANS} ORDER BY id", now_us))
+        some = f"{SELECT_PLANS} AND id {tx.dialect.in_list()} ORDER BY id"
+        return self._plans.read(await tx.rows(some, now_us, tx.dialect.list_arg(mailing_ids)))
 
     @transaction(Lane.API)
     async def create_mailing(
@@ -304,7 +307,7 @@ async def _changed(tx: Tx, old: MailingRow, change: Callable[[MailingRow], Maili
     Another budget must be enough for what its messages cost already."""
     new = change(old)
     if new.budget is not None and new.budget != old.budget and new.budget < old.cost:
-        problem = ErrorCode.BUDGET_TOO_SMALL.format(cost=f"{cost.money(old.cost):.6g}")
+        problem = ErrorCode.BUDGET_TOO_SMALL.format(cost=cost.written(old.cost))
         raise InvalidInput([FieldError("budget", problem)])
     if new.filter != old.filter:
         await check_source(tx, new.filter, old.id)

@@ -172,8 +172,14 @@ class ReadAgain(Generic[R]):
         self._kind = kind
         self._values: dict[Sequence[Any], R] = {}
 
-    def read(self, rows: Iterable[Sequence[Any]]) -> list[R]:
-        """Make the values; those that were not among the rows of the last time are new."""
+    def read_all(self, rows: Iterable[Sequence[Any]]) -> list[R]:
+        """Make the values of all rows that there are. Others are forgotten."""
         known, make = self._values, self._kind.read
         self._values = {row: known[row] if row in known else make(row) for row in rows}
         return list(self._values.values())
+
+    def read(self, rows: Sequence[Sequence[Any]]) -> list[R]:
+        """Make the values of some of them."""
+        known, make = self._values, self._kind.read
+        known.update({row: make(row) for row in rows if row not in known})
+        return [known[row] for row in rows]

@@ -13,7 +13,7 @@ from typing import Any, Final, NamedTuple, cast
 
 import orjson
 from aiohttp import StreamReader, web
-from aiohttp.http_exceptions import BadHttpMessage, LineTooLong
+from aiohttp.http_exceptions import BadHttpMessage, BadStatusLine, InvalidURLError, LineTooLong
 from aiohttp.web_protocol import RequestHandler
 
 from common.error_codes import ErrorCode
@@ -33,6 +33,8 @@ _BACKLOG: Final = 4096
 _HEADERS_MAX: Final = 128
 _TOO_MANY_HEADERS: Final = "Too many headers received"
 """aiohttp's words, for it has no error of its own for that."""
+_NO_VERSION: Final = "Expected HTTP/"
+"""Of its words where something else stands after a blank than the version, as behind a blank in the address."""
 
 
 class Limits(NamedTuple):
@@ -245,6 +247,8 @@ def _unreadable(error: BaseException | None, limits: Limits) -> Problem:
         return Problem(431, ErrorCode.HEADER_TOO_LONG.format(max=limits.header_bytes))
     if isinstance(error, BadHttpMessage) and error.message == _TOO_MANY_HEADERS:
         return Problem(431, ErrorCode.TOO_MANY_HEADERS.format(max=_HEADERS_MAX))
+    if isinstance(error, InvalidURLError) or (isinstance(error, BadStatusLine) and _NO_VERSION in error.message):
+        return Problem(400, ErrorCode.URL_NOT_ENCODED.format())
     return Problem(400, ErrorCode.NOT_HTTP.format())
 
 

@@ -86,6 +86,11 @@ _ZONE: Final = (
     "The time zone of each row that names none, as if a column had it: `Asia/Omsk`, `МСК+3`. With "
     "`time_zone_by_number` only of those whose number's code tells none."
 )
+_DEFAULT_ZONE: Final = (
+    "The time zone that the default is for this import, instead of `MAILING_DEFAULT_TIME_ZONE`. Where there is no "
+    "column of time zones, clients that exist keep theirs."
+)
+_SHEET: Final = "The sheet of a workbook that is read, by its name; left out: the first that has rows."
 
 
 class ImportQuery(Input):
@@ -98,6 +103,8 @@ class ImportQuery(Input):
     skip_open_mailings = QueryFlag(metadata={"description": _SKIP, "default": False})
     time_zone_by_number = QueryFlag(metadata={"description": _ZONES, "default": False})
     time_zone = Text(metadata={"description": _ZONE})
+    default_time_zone = Text(metadata={"description": _DEFAULT_ZONE})
+    sheet = Text(metadata={"description": _SHEET})
 
 
 def routes() -> list[web.RouteDef]:
@@ -127,7 +134,7 @@ def routes() -> list[web.RouteDef]:
         media_type = best_type(accept_header(request), (_JSON, _CSV_TYPE))
         if media_type is None:
             raise Problem(406, ErrorCode.NOT_ACCEPTABLE.format(choices=f"{_JSON} or {_CSV_TYPE}"))
-        chunks = body_of(request, reader, compressed=True)
+        chunks = body_of(request, reader, compressed=True, sheet=asked.get("sheet", ""))
         options = ImportOptions(**{name: asked[name] for name in ImportOptions._fields if name in asked})
         if media_type == _CSV_TYPE:
             return await _rejected_rows(request, chunks, reader, options)
@@ -237,13 +244,13 @@ def plan_said(entries: Sequence[str]) -> Plan:
         raise invalid([("/map", error.fault)]) from None
 
 
-def body_of(request: web.Request, reader: RowReader, *, compressed: bool = False) -> Chunks:
-    """The body, as the reader takes it; see ``body_chunks``, and ``Workbooks.rows`` for a workbook."""
+def body_of(request: web.Request, reader: RowReader, *, compressed: bool = False, sheet: str = "") -> Chunks:
+    """The body, as the reader takes it; see ``body_chunks``, and ``Workbooks.rows`` for a workbook and its sheet."""
     settings = request.config_dict[SETTINGS]
     if not reader.is_of_workbook:
         return body_chunks(request, settings.http_import_bytes, compressed=compressed)
     chunks = body_chunks(request, settings.http_workbook_bytes, compressed=compressed)
-    return request.config_dict[WORKBOOKS].rows(chunks)
+    return request.config_dict[WORKBOOKS].rows(chunks, sheet)
 
 
 def reader_of(request: web.Request, plan: Plan) -> RowReader:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Mapping
+from functools import cache
 from types import MappingProxyType
 from typing import Any, Final, cast
 
@@ -54,6 +55,7 @@ def routes_of(service: str, without: Collection[str] = ()) -> list[web.RouteDef]
     return found
 
 
+@cache
 def binding_named(operation_id: str) -> Binding:
     """The binding with this id in the document. Raises StopIteration: the contract has none."""
     return next(each for service in SERVICES.values() for each in bindings_of(service) if id_of(each) == operation_id)
@@ -78,6 +80,12 @@ def _texts_in_path(binding: Binding) -> list[Field]:
 
 def described(binding: Binding, **more: Any) -> Callable[[Handler], Handler]:
     """Describe a route in the document as the contract says; ``more`` of ``operation``'s arguments goes before it."""
+    return operation(**{**_as_the_contract_says(binding), **more})
+
+
+@cache  # a gateway describes each route twice: for itself and for the wings
+def _as_the_contract_says(binding: Binding) -> Mapping[str, Any]:
+    """Arguments of ``operation``."""
     method, rest = binding.method, binding.rest
     sentences = sentences_of(method.full_name)
     query = query_of(binding)
@@ -104,7 +112,7 @@ def described(binding: Binding, **more: Any) -> Callable[[Handler], Handler]:
             "body": body_of(binding),
             "body_example": orjson.loads(rest.example) if rest.example else None,
         }
-    return operation(**arguments | more)
+    return arguments
 
 
 def _asks_nothing(binding: Binding) -> bool:

@@ -27,6 +27,7 @@ _ATTRIBUTE_LENGTH_MAX: Final = 32
 _NO_ATTRIBUTES: Final = frozenset({"id", *COLUMNS})
 _NAME_CHARACTERS_MAX: Final = 200
 """More of a column's name tells nothing."""
+_HEADERS_SHOWN: Final = 30
 
 _KNOWN: Final[Mapping[str, Sequence[str]]] = {
     "phone_number": (
@@ -157,7 +158,7 @@ def columns_of(headers: Sequence[str], plan: Plan, line: int = 1) -> list[Column
     names = [folded(header) for header in headers]
     for name in plan.said:
         if name not in names:
-            raise Unfit(ErrorCode.COLUMN_NOT_THERE.format(line=line, name=shown(name)))
+            raise Unfit(ErrorCode.COLUMN_NOT_THERE.format(line=line, name=shown(name), columns=_listed(headers)))
     fields = known_fields(headers, plan)
     used = {field.removeprefix(ATTRIBUTE_PREFIX) for field in fields if field}
     columns = []
@@ -167,6 +168,11 @@ def columns_of(headers: Sequence[str], plan: Plan, line: int = 1) -> list[Column
         columns.append(Column(header, field))
     _check_twice(columns, line)
     return columns
+
+
+def _listed(headers: Sequence[str]) -> str:
+    there = [shown(header.strip()) for header in headers if header.strip()]
+    return ", ".join([*there[:_HEADERS_SHOWN], *(["…"] if len(there) > _HEADERS_SHOWN else [])])
 
 
 def known_fields(headers: Sequence[str], plan: Plan) -> list[str | None]:

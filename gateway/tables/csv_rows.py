@@ -86,6 +86,16 @@ class RowReader:
         return self._rows.sheet if isinstance(self._rows, SheetRows) else None
 
     @property
+    def other_sheets(self) -> Sequence[str]:
+        """The names of the sheets that are not read, and have something in them."""
+        return self._rows.other_sheets if isinstance(self._rows, SheetRows) else ()
+
+    @property
+    def formulas(self) -> Sequence[tuple[str, int]]:
+        """How many formulas without a value the columns of a sheet have, by their names: their cells are empty."""
+        return self._rows.formulas if isinstance(self._rows, SheetRows) else ()
+
+    @property
     def columns(self) -> Sequence[Column]:
         """The columns of a table, in their order; none before its header is read, and for NDJSON."""
         return () if self._rows is None else self._rows.columns

@@ -87,6 +87,7 @@ class ImportOptions(NamedTuple):
     skip_open_mailings: bool = False
     time_zone_by_number: bool = False
     time_zone: str = ""
+    default_time_zone: str = ""
 
 
 @dataclass(slots=True)

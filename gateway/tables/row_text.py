@@ -35,13 +35,23 @@ def columns_with(names: Sequence[str]) -> list[str]:
     return [*COLUMNS, *(PREFIX + name for name in names)]
 
 
-def cells_of(client: Client, names: Sequence[str] = ()) -> Sequence[str]:
-    """A client's cells, one for each of COLUMNS, then one for each of these attributes."""
+def cells_of(client: Client, names: Sequence[str] = (), *, is_russian: bool = False) -> Sequence[str]:
+    """A client's cells, one for each of COLUMNS, then one for each of these attributes.
+
+    Args:
+        is_russian: numbers have a decimal comma. Excel takes 1.5 for the first of May where that is so.
+    """
     cells: Sequence[str] = _cells(client)
     if not names:
         return cells
     attributes = struct_json(client.attributes)
-    return [*cells, *(cell_text(attributes[name]) if name in attributes else "" for name in names)]
+    found = [cell_text(attributes[name]) if name in attributes else "" for name in names]
+    if is_russian:
+        found = [
+            cell.replace(".", ",") if type(attributes.get(name)) is float else cell
+            for name, cell in zip(names, found, strict=True)
+        ]
+    return [*cells, *found]
 
 
 def csv_row(cells: Sequence[str], delimiter: str = ",", *, is_raw: bool = False) -> str:
@@ -55,8 +65,10 @@ def csv_row(cells: Sequence[str], delimiter: str = ",", *, is_raw: bool = False)
 
 
 def csv_writer(names: Sequence[str], delimiter: str = ",", *, is_raw: bool = False) -> Callable[[Client], str]:
-    """Makes a client's line, with these attributes as the last columns; see ``csv_row``."""
-    return lambda client: csv_row(cells_of(client, names), delimiter, is_raw=is_raw)
+    """Makes a client's line, with these attributes as the last columns; see ``csv_row``. Semicolons separate cells
+    where the comma is a decimal one."""
+    is_russian = delimiter == ";"
+    return lambda client: csv_row(cells_of(client, names, is_russian=is_russian), delimiter, is_raw=is_raw)
 
 
 def unguarded(cell: str) -> str:

@@ -1,28 +1,51 @@
-"""Reads a workbook from standard input and writes the rows of its first sheet that has any, as JSON lines.
+"""Reads a workbook from standard input and writes the rows of one sheet, as JSON lines: of the one that is named, or of
+the first that has any; one that is hidden comes last.
 
 This runs as a process of its own (``gateway.tables.workbook``). A workbook is an archive of XML: one of a few kilobytes
 may unfold to gigabytes, or keep a reader busy for hours. So the memory and the time that reading takes are this
 process's, the system bounds them, and it knows no secret. It imports nothing of ours: its arguments are all it needs.
 
-Lines out: ``{"sheet": NAME}``, then ``[row number, [cells], [merged]]`` for each row that is not empty, or
-``[row number, null, []]`` for one that is too long; or ``{"problem": WORD}`` alone. ``merged`` has
+Lines out: what is known of the sheet (``_known``), then ``[row number, [cells], [merged]]`` for each row that is not
+empty, or ``[row number, null, []]`` for one that is too long; or ``{"problem": WORD}`` alone. ``merged`` has
 ``[place, row number, text]`` of each empty cell that is merged with one above, which alone has the value of both.
 """
 
 from __future__ import annotations
 
 import datetime
+import re
 import resource
 import sys
-from collections.abc import Iterator, Sequence
+import zipfile
+import zlib
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, BinaryIO, NamedTuple
+from xml.etree import ElementTree
 
 import orjson
-from python_calamine import CalamineError, CalamineSheet, CalamineWorkbook, PasswordError, SheetTypeEnum
+from python_calamine import (
+    CalamineError,
+    CalamineSheet,
+    CalamineWorkbook,
+    PasswordError,
+    SheetTypeEnum,
+    SheetVisibleEnum,
+)
 
 _MIDNIGHT = datetime.time()
 _EXACT_BELOW = 10**15
 """Excel keeps 15 digits of a number."""
+_OTHERS_MAX = 20
+_PIECE_BYTES = 256 * 1024
+_CELL_BYTES_MAX = 64 * 1024
+"""A longer formula is none that anybody would miss the value of."""
+_FORMULA = re.compile(rb"<f\b(?:[^>]*/>|[^>]*>[^<]*</f>)\s*(?:<v\s*/>|<v>\s*</v>)?\s*</c>")
+"""A formula without the value that it had when the workbook was saved: programs write such workbooks."""
+_CELL = re.compile(rb'<c\b[^>]*?\br="([A-Z]{1,3})[0-9]+"[^>]*>\s*')
+_FILLED = re.compile(rb"<c\b[^>]*>\s*<(?:v|is)\b")
+_UNREADABLE = (zipfile.BadZipFile, zlib.error, ElementTree.ParseError, KeyError, OSError, RuntimeError, ValueError)
+"""What the archive may do to who looks into it beside the reader."""
 
 
 class _Above(NamedTuple):
@@ -42,13 +65,14 @@ class _Row(NamedTuple):
 
 
 def main(argv: list[str]) -> int:
-    """Read; the arguments are bounds: bytes of memory, seconds of computing, bytes of a line."""
-    memory_bytes, seconds, line_bytes_max = map(int, argv)
+    """Read; the arguments are bounds: bytes of memory, seconds of computing, bytes of a line; and a sheet's name, or
+    nothing."""
+    memory_bytes, seconds, line_bytes_max = map(int, argv[:3])
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
     resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds))
     try:
-        for line in lines_of(sys.stdin.buffer, line_bytes_max):
+        for line in lines_of(sys.stdin.buffer, line_bytes_max, argv[3]):
             sys.stdout.buffer.write(line)
     except PasswordError:
         sys.stdout.buffer.write(_line({"problem": "locked"}))
@@ -59,19 +83,83 @@ def main(argv: list[str]) -> int:
     return 0
 
 
-def lines_of(file: BinaryIO, line_bytes_max: int) -> Iterator[bytes]:
-    """What this program writes for a workbook."""
+def lines_of(file: BinaryIO, line_bytes_max: int, wanted: str = "") -> Iterator[bytes]:
+    """What this program writes for a workbook; ``wanted``: the sheet's name."""
     workbook = CalamineWorkbook.from_filelike(file)
-    for meta in workbook.sheets_metadata:
-        if meta.typ == SheetTypeEnum.WorkSheet:
-            rows = _rows(workbook.get_sheet_by_name(meta.name))
-            first = next(rows, None)
-            if first is not None:
-                yield _line({"sheet": meta.name})
-                yield _row_line(first, line_bytes_max)
-                yield from (_row_line(row, line_bytes_max) for row in rows)
-                return
+    metas = [meta for meta in workbook.sheets_metadata if meta.typ == SheetTypeEnum.WorkSheet]
+    names = [meta.name for meta in sorted(metas, key=lambda meta: meta.visible != SheetVisibleEnum.Visible)]
+    if wanted and wanted not in names:
+        yield _line({"problem": "no_sheet", "name": wanted, "names": names[:_OTHERS_MAX]})
+        return
+    for name in [wanted] if wanted else names:
+        sheet = workbook.get_sheet_by_name(name)
+        rows = _rows(sheet)
+        first = next(rows, None)
+        if first is not None:
+            others = [meta.name for meta in metas if meta.visible == SheetVisibleEnum.Visible and meta.name != name]
+            yield _line(_known(file, sheet, others))
+            yield _row_line(first, line_bytes_max)
+            yield from (_row_line(row, line_bytes_max) for row in rows)
+            return
     yield _line({"problem": "empty"})
+
+
+def _known(file: BinaryIO, sheet: CalamineSheet, others: Sequence[str]) -> dict[str, Any]:
+    """``sheet``, its name; ``others``, the names of those beside it that have cells; ``formulas``, of each column that
+    has formulas without values its place, its letters, and how many there are."""
+    formulas, filled = Counter[str](), list[str]()
+    try:
+        with zipfile.ZipFile(file) as archive:
+            parts = _parts(archive)
+            formulas = _formulas(archive, parts[sheet.name])
+            filled = [name for name in others if _is_filled(archive, parts[name])]
+    except _UNREADABLE:
+        pass  # the reader has read the rows, and these are only told of
+    left = (sheet.start or (0, 0))[1]
+    places = [(_place(letters) - left, letters, count) for letters, count in formulas.items()]
+    return {"sheet": sheet.name, "others": filled[:_OTHERS_MAX], "formulas": sorted(places)}
+
+
+def _parts(archive: zipfile.ZipFile) -> Mapping[str, str]:
+    """The files of the sheets, by their names."""
+    links = ElementTree.fromstring(archive.read("xl/_rels/workbook.xml.rels"))
+    targets = {each.get("Id"): each.get("Target", "") for each in links}
+    found = {}
+    for sheet in ElementTree.fromstring(archive.read("xl/workbook.xml")).iterfind("{*}sheets/{*}sheet"):
+        link = next((value for name, value in sheet.attrib.items() if name.endswith("}id")), None)
+        target = targets.get(link, "")
+        found[sheet.get("name", "")] = target[1:] if target.startswith("/") else f"xl/{target}"
+    return found
+
+
+def _formulas(archive: zipfile.ZipFile, part: str) -> Counter[str]:
+    """How many formulas without a value each column has, by its letters."""
+    found = Counter[str]()
+    with archive.open(part) as file:
+        rest = b""
+        while piece := file.read(_PIECE_BYTES):
+            text = rest + piece
+            end = text.rfind(b"</c>") + len(b"</c>") if b"</c>" in text else 0
+            rest = text[end:][-_CELL_BYTES_MAX:]
+            for formula in _FORMULA.finditer(text, 0, end):
+                cell = _CELL.fullmatch(text, max(0, text.rfind(b"<c", 0, formula.start())), formula.start())
+                if cell and b't="str"' not in cell[0]:  # a text that is empty has no value either
+                    found[cell[1].decode()] += 1
+    return found
+
+
+def _is_filled(archive: zipfile.ZipFile, part: str) -> bool:
+    """Whether a sheet has a cell with something in it, near its beginning."""
+    with archive.open(part) as file:
+        return _FILLED.search(file.read(_PIECE_BYTES)) is not None
+
+
+def _place(letters: str) -> int:
+    """The place of a column, counted from 0: ``AA`` is 26."""
+    place = 0
+    for letter in letters:
+        place = place * 26 + ord(letter) - ord("A") + 1
+    return place - 1
 
 
 def _rows(sheet: CalamineSheet) -> Iterator[_Row]:

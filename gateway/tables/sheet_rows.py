@@ -3,13 +3,13 @@ and of what cells are merged with."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import Final
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final
 
 import orjson
 
-from common.error_codes import ErrorCode
-from gateway.tables.columns import Column, Plan
+from common.error_codes import ErrorCode, Fault
+from gateway.tables.columns import Column, Plan, shown
 from gateway.tables.header import HeaderSearch
 from gateway.tables.table_rows import PHONE, Item, RowError, Table
 from gateway.tables.text_lines import MAX_LINE_BYTES, Line, UnreadableInput
@@ -19,6 +19,7 @@ _PROBLEMS: Final = {
     "unreadable": ErrorCode.WORKBOOK_UNREADABLE,
     "empty": ErrorCode.WORKBOOK_EMPTY,
     "large": ErrorCode.WORKBOOK_TOO_LARGE,
+    "no_sheet": ErrorCode.WORKBOOK_NO_SHEET,
 }
 
 
@@ -36,6 +37,18 @@ class SheetRows:
         self._table: Table | None = None
         self.sheet = ""
         """The sheet's name."""
+        self.other_sheets: Sequence[str] = ()
+        """Those that have something in them too, and are not read."""
+        self._formulas: Sequence[tuple[int, str, int]] = ()
+
+    @property
+    def formulas(self) -> Sequence[tuple[str, int]]:
+        """How many formulas without a value the columns have, by their names, or letters: their cells are empty."""
+        names = [column.header.strip() for column in self.columns]
+        return [
+            ((names[place] if 0 <= place < len(names) else "") or letters, count)
+            for place, letters, count in self._formulas
+        ]
 
     @property
     def columns(self) -> Sequence[Column]:
@@ -47,8 +60,8 @@ class SheetRows:
         told = orjson.loads(line.text)
         if isinstance(told, dict):
             if "problem" in told:
-                raise UnreadableInput(_PROBLEMS[told["problem"]].format())
-            self.sheet = told["sheet"]
+                raise UnreadableInput(_problem(told))
+            self.sheet, self.other_sheets, self._formulas = told["sheet"], told["others"], told["formulas"]
             return
         number, cells, merged = told
         if cells is None:
@@ -89,6 +102,11 @@ class SheetRows:
                 yield RowError(number, PHONE, fault, _filled(cells, [each for each in merged if each[0] != place]))
                 return
         yield from table.row(number, _filled(cells, merged))
+
+
+def _problem(told: Mapping[str, Any]) -> Fault:
+    names = {"name": shown(told["name"]), "sheets": ", ".join(map(shown, told["names"]))} if "name" in told else {}
+    return _PROBLEMS[told["problem"]].format(**names)
 
 
 def _filled(cells: list[str], merged: Merged) -> list[str]:

@@ -20,6 +20,8 @@ PHONE: Final = "phone_number"
 _NOT_PLAIN: Final = frozenset("'-0123456789tfTFИЛ")
 """How a cell may begin that is another thing than a text as it stands."""
 _NUMBER: Final = re.compile(r"(?<![0-9])(?:[78]?9[0-9]{9}|[78][0-9]{10})(?![0-9])")
+_WHOLE: Final = re.compile(r"([0-9]+)[.,]0+")
+"""``79161234567.0``: how programs write a column of numbers in which a cell is empty."""
 _BETWEEN_GROUPS: Final = dict.fromkeys(map(ord, " \u00a0().-\u2010\u2011\u2012\u2013\u2014"))
 
 
@@ -93,7 +95,11 @@ class Table:
             yield RowError(number, "", ErrorCode.ROW_CELLS.format(count=len(cells), columns=width), cells)
             return
         cells += [""] * (width - len(cells))  # table programs leave out empty cells at the end of a row
-        given = tuple([None if at is None else unguarded(cells[at]) for at in self._at])
+        said = cells
+        # Nine numbers of ten end in another digit, and are not looked at any closer.
+        if (at := self.phone_at) is not None and cells[at][-1:] == "0" and (whole := _WHOLE.fullmatch(cells[at])):
+            said = [*cells[:at], whole[1], *cells[at + 1 :]]
+        given = tuple([None if at is None else unguarded(said[at]) for at in self._at])
         more = {
             name: cells[at] if cells[at][:1] not in _NOT_PLAIN and shows(cells[at]) else self._value(cells[at])
             for name, at in self._attributes

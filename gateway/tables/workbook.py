@@ -33,8 +33,12 @@ class Workbooks:
     def __init__(self, readers: int = READERS_MAX) -> None:
         self._free = asyncio.Semaphore(readers)
 
-    async def rows(self, chunks: AsyncIterable[bytes]) -> AsyncGenerator[bytes, None]:
+    async def rows(self, chunks: AsyncIterable[bytes], sheet: str = "") -> AsyncGenerator[bytes, None]:
         """The rows of a workbook that comes in chunks; the file is whole before the first row is known.
+
+        Args:
+            chunks: its bytes.
+            sheet: the name of the sheet that is read; empty: the first that has rows.
 
         Raises:
             UnreadableInput: it can't be read. Or what ``chunks`` raises.
@@ -43,19 +47,20 @@ class Workbooks:
             async for chunk in chunks:
                 await asyncio.to_thread(file.write, chunk)
             file.seek(0)
-            async with self._free, aclosing(_read(file)) as pieces:
+            async with self._free, aclosing(_read(file, sheet)) as pieces:
                 async for piece in pieces:
                     yield piece
 
 
-async def _read(file: IO[bytes]) -> AsyncGenerator[bytes, None]:
+async def _read(file: IO[bytes], sheet: str) -> AsyncGenerator[bytes, None]:
     bounds = map(str, (MEMORY_BYTES, CPU_SECONDS, MAX_LINE_BYTES))
     spec = find_spec(_PROGRAM)
     assert spec is not None  # it is a file beside this one
     assert spec.origin is not None
     # -I and no environment: the program sees this environment's packages, none of our code, and no secret.
+    name = sheet.replace("\0", "").encode(errors="replace")
     program = [sys.executable, "-I", spec.origin, *bounds]
-    process = await asyncio.create_subprocess_exec(*program, stdin=file, stdout=PIPE, stderr=DEVNULL, env={})
+    process = await asyncio.create_subprocess_exec(*program, name, stdin=file, stdout=PIPE, stderr=DEVNULL, env={})
     assert process.stdout is not None  # it is a pipe
     try:
         while piece := await process.stdout.read(_CHUNK_BYTES):

@@ -8,21 +8,22 @@ from contextlib import contextmanager
 from typing import Any
 from unittest.mock import patch
 
-with warnings.catch_warnings(record=True):  # Authlib has its warnings shown always: they are the provider's business
-    from oidc_provider_mock import User, run_server_in_thread
-
-PEOPLE = (
-    User(sub="anna", claims={"preferred_username": "anna", "roles": ["it"]}),
-    User(sub="oleg", claims={"preferred_username": "oleg", "roles": ["guests"]}),
-)
-
 
 @contextmanager
 def provider(port: int = 0) -> Iterator[int]:
     """The provider on a port; each start has keys of its own."""
+    # Imported here, for it takes half a second, and each process with tests imports all of them. Authlib has its
+    # warnings shown always: they are the provider's business.
+    with warnings.catch_warnings(record=True):
+        from oidc_provider_mock import User, run_server_in_thread
+
+    people = (
+        User(sub="anna", claims={"preferred_username": "anna", "roles": ["it"]}),
+        User(sub="oleg", claims={"preferred_username": "oleg", "roles": ["guests"]}),
+    )
     with (
         patch.dict("os.environ", AUTHLIB_INSECURE_TRANSPORT="1"),  # its own, for http://
-        run_server_in_thread(port, user_claims=PEOPLE, require_nonce=True) as server,
+        run_server_in_thread(port, user_claims=people, require_nonce=True) as server,
     ):
         yield int(server.server_port)
 

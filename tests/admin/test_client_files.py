@@ -15,7 +15,7 @@ from gateway.tables.csv_rows import ImportRow, read_rows
 from gateway.tables.workbook import WORKBOOK_TYPE
 from tests.admin.rig import Panel
 from tests.gateway.rig import Answer
-from tests.gateway.tables.workbooks import workbook
+from tests.gateway.tables.workbooks import Raw, workbook
 
 CSV = "text/csv"
 NUMBERS = ["8 (916) 000-00-01", "+79160000002", "9160000003"]
@@ -29,6 +29,41 @@ async def preview(panel: Panel, data: bytes, size: int | None = None, kind: str 
 
 async def export(panel: Panel, filter: Any, format: str = "csv") -> Answer:
     return await panel.ask("GET", "/clients/export", params={"filter": json.dumps(filter), "format": format})
+
+
+async def test_a_default_zone_is_for_new_clients_as_the_import_has_it(panel: Panel) -> None:
+    await panel.write("POST", "/clients", data={"phone_number": "79160000001", "time_zone": "Asia/Omsk"})
+    headers = {**panel.headers, "Content-Type": CSV}
+    for column, zones in ("tag", ["Asia/Omsk", "Asia/Tomsk"]), ("time_zone", ["Asia/Tomsk", "Asia/Tomsk"]):
+        data = f"phone_number;{column}\n79160000001;\n79160000002;\n".encode()
+        params = {"size": str(len(data)), "default_time_zone": "Томск"}
+        told = await panel.ask("POST", "/clients/import_preview", params=params, data=data, headers=headers)
+        assert [row["values"]["time_zone"] for row in told.json["rows"]] == zones
+        params = {"key": "k", "default_time_zone": "Томск"}
+        answer = await panel.ask("POST", "/clients/import", params=params, data=data, headers=headers)
+        assert answer.json["rejected"] == 0
+        assert [each["time_zone"] for each in (await panel.list("clients")).json["data"]] == zones
+
+
+async def test_words_for_a_reason_of_the_stop_list_are_shown_and_no_error(panel: Panel) -> None:
+    data = "Телефон;Причина\n79160000001;отписка\n79160000002;не помню\n79160000003;opt_out\n12;\n".encode()
+    headers = {**panel.headers, "Content-Type": CSV}
+    params = {"size": str(len(data))}
+    told = await panel.ask("POST", "/suppressions/import_preview", params=params, data=data, headers=headers)
+    rows = [(row["outcome"], row["values"].get("reason")) for row in told.json["rows"]]
+    assert rows == [("created", "отписка"), ("created", "не помню"), ("created", "opt_out"), ("bad", None)]
+
+
+async def test_a_workbook_s_sheets_and_formulas_are_told(panel: Panel) -> None:
+    rows = [["Телефон", "Сумма"], ["79160000001", Raw("", "<f>1+1</f>")]]
+    data = workbook(("Клиенты", rows), ("Ещё", [["Телефон"], ["79160000002"]]))
+    told = (await preview(panel, data, kind=WORKBOOK_TYPE)).json
+    assert (told["sheet"], told["other_sheets"]) == ("Клиенты", ["Ещё"])
+    assert told["formulas"] == [{"column": "Сумма", "count": 1}]
+    headers = {**panel.headers, "Content-Type": WORKBOOK_TYPE}
+    params = {"key": "k", "sheet": "Ещё"}
+    assert (await panel.ask("POST", "/clients/import", params=params, data=data, headers=headers)).json["created"] == 1
+    assert [each["phone_number"] for each in (await panel.list("clients")).json["data"]] == ["79160000002"]
 
 
 async def test_rows_are_shown_as_they_will_be_stored(panel: Panel) -> None:

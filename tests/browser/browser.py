@@ -5,15 +5,15 @@ from __future__ import annotations
 import json
 import os
 from collections import defaultdict
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
+from itertools import count
 from typing import Any, Final
 from urllib.parse import urlsplit
 
 import pytest
 from playwright.async_api import (
     Browser,
-    BrowserContext,
     ConsoleMessage,
     Error,
     Page,
@@ -36,15 +36,18 @@ _VIOLATIONS: Final = """
 document.addEventListener("securitypolicyviolation", event =>
   console.error(`CSP violation: ${event.violatedDirective} ${event.blockedURI}`));
 """
-# In the page's first document only: what the page takes out of it later is gone. Earlier pages of the profile may have
-# kept something too.
+# In the first document of a visit only: what the page takes out of it later is gone. Earlier visits may have kept
+# something too.
 _STORE: Final = """
-if (location.protocol.startsWith("http") && !sessionStorage.stored) {
+if (location.protocol.startsWith("http") && sessionStorage.visit !== "%d") {
   localStorage.clear();
+  sessionStorage.clear();
   Object.assign(localStorage, %s);
-  sessionStorage.stored = "yes";
+  sessionStorage.visit = "%d";
 }
 """
+# A form that was not saved asks whether it may be left.
+_LEAVE: Final = "addEventListener('beforeunload', event => event.stopImmediatePropagation(), true)"
 _VIEWPORT: Final = ViewportSize(width=1280, height=1000)
 
 
@@ -70,11 +73,20 @@ class Watched:
         self.other_origins: set[str] = set()
         """Where a test leads the page on purpose."""
         self._origin = origin
-        page.on("console", self._console)
-        page.on("pageerror", self._page_error)
-        page.on("request", self._request)
-        page.on("requestfailed", self._request_failed)
-        page.on("response", self._response)
+        self._listeners: dict[Any, Callable[[Any], None]] = {
+            "console": self._console,
+            "pageerror": self._page_error,
+            "request": self._request,
+            "requestfailed": self._request_failed,
+            "response": self._response,
+        }
+        for event, listener in self._listeners.items():
+            page.on(event, listener)
+
+    def look_away(self) -> None:
+        """What the page does from now on is no matter."""
+        for event, listener in self._listeners.items():
+            self.page.remove_listener(event, listener)
 
     def _console(self, message: ConsoleMessage) -> None:
         if message.type not in ("error", "warning"):
@@ -107,17 +119,18 @@ class Watched:
 
 
 class _Running:
-    """The one browser of all tests of a process, and the profiles in it that are free.
+    """The one browser of all tests of a process, and the pages in it that are free, each in a profile of its own.
 
-    A start of the browser costs two seconds of the processor, and a page of ours two more in a process that has not
-    seen it before. So the pages of a profile share a process (``--process-per-site``), which lives on between tests
-    behind a blank page of the same site.
+    A start of the browser costs two seconds of the processor, and the panel two more in a process that has not seen it
+    before. So the pages of a profile share a process (``--process-per-site``), which lives on between tests behind a
+    blank page of the same site. The page itself lives on too: in a new one all scripts are compiled anew, which is
+    half of what it costs to open the panel.
     """
 
     def __init__(self, playwright: Playwright, browser: Browser) -> None:
         self._playwright = playwright
         self._browser = browser
-        self._free: defaultdict[str, list[BrowserContext]] = defaultdict(list)
+        self._free: defaultdict[str, list[Page]] = defaultdict(list)
 
     @classmethod
     async def start(cls) -> _Running:
@@ -130,27 +143,27 @@ class _Running:
         return self._browser.is_connected()
 
     @asynccontextmanager
-    async def profile(self, locale: str) -> AsyncIterator[BrowserContext]:
-        """A profile that nobody else uses, with no cookies."""
+    async def page(self, locale: str) -> AsyncIterator[Page]:
+        """A page that nobody else uses, in a profile with no cookies."""
         free = self._free[locale]
-        context = free.pop() if free else await self._made(locale)
+        page = free.pop() if free else await self._made(locale)
         try:
-            await context.clear_cookies()
-            yield context
+            yield page
+            await _left(page)
         except BaseException:
             with suppress(Error):  # it may be closed already, as after a crash
-                await context.close()  # what a failed test has left there is not for others
+                await page.context.close()  # what a failed test has left there is not for others
             raise
-        free.append(context)
+        free.append(page)
 
-    async def _made(self, locale: str) -> BrowserContext:
+    async def _made(self, locale: str) -> Page:
         context = await self._browser.new_context(
             viewport=_VIEWPORT, locale=locale, timezone_id="Europe/Moscow", reduced_motion="reduce"
         )
         context.set_default_timeout(WAIT_MS)
         await _stay(await context.new_page())
         await context.add_init_script(_VIOLATIONS)
-        return context
+        return await context.new_page()
 
     async def stop(self) -> None:
         await self._browser.close()
@@ -163,7 +176,17 @@ async def _stay(page: Page) -> None:
     await page.goto("http://127.0.0.1/")
 
 
+async def _left(page: Page) -> None:
+    """Make it as it was before the visit, but for what its local storage keeps until the next one."""
+    await page.unroute_all(behavior="ignoreErrors")
+    await page.evaluate(_LEAVE)
+    await page.goto("about:blank")
+    await page.emulate_media(color_scheme="null")
+    await page.context.clear_cookies()
+
+
 _running: list[_Running] = []
+_visits: Final = count()
 
 
 @asynccontextmanager
@@ -175,21 +198,21 @@ async def opened(
     cookies: Sequence[Any] = (),
     stored: Mapping[str, str] | None = None,
 ) -> AsyncIterator[Watched]:
-    """A fresh page at `url`, with these cookies and this in its local storage, and nothing that earlier ones kept.
+    """A page at `url`, with these cookies and this in its local storage, and nothing that earlier ones kept.
 
     When the block has gone well, nothing may have gone wrong behind it.
     """
-    async with (await _browser()).profile(locale) as context:
-        await context.add_cookies(cookies)
-        page = await context.new_page()
+    async with (await _browser()).page(locale) as page:
+        await page.context.add_cookies(cookies)
         await page.set_viewport_size({**_VIEWPORT, "width": width})
-        await page.add_init_script(_STORE % json.dumps(stored or {}))
-        parts = urlsplit(url)
-        watched = Watched(page, f"{parts.scheme}://{parts.netloc}")
-        await page.goto(url)
-        yield watched
-        await page.wait_for_load_state("networkidle")
-        await page.close()
+        visit = next(_visits)
+        async with await page.add_init_script(_STORE % (visit, json.dumps(stored or {}), visit)):
+            parts = urlsplit(url)
+            watched = Watched(page, f"{parts.scheme}://{parts.netloc}")
+            await page.goto(url)
+            yield watched
+            await page.wait_for_load_state("networkidle")
+            watched.look_away()
     assert not watched.faults, "\n".join(watched.faults)  # pytest rewrites no asserts here: the text must be said
 
 

@@ -110,7 +110,7 @@ async def test_a_token_is_shown_once_works_and_is_revoked(tmp_path: Path) -> Non
         await dialog.get_by_label("Operator").check()
         await dialog.get_by_label("Expires").select_option("On a date…")
         await dialog.get_by_label("Last day").fill("2099-12-31")
-        await expect(dialog).to_contain_text("Ends on 31 Dec 2099, 23:59 (Europe/Moscow).")
+        await expect(dialog).to_contain_text("Works until 31 Dec 2099, 23:59 (Europe/Moscow).")
         await dialog.get_by_role("button", name="Create token").click()
         secret = await dialog.get_by_label("Token", exact=True).input_value()
         curl = f"curl -H 'Authorization: Bearer {secret}' {gateway.url}/api/v1/mailings"

@@ -55,7 +55,7 @@ async def test_hours_of_the_day_are_in_every_forecast(tmp_path: Path) -> None:
             await picture(page, "never")
             await go(page, f"/mailings/{never}")
             await expect(fact(page, "Miss the end")).to_have_text("50 clients")
-            await expect(fact(page, "Done")).to_have_text("won't be done by the end")
+            await expect(fact(page, "All sent")).to_have_text("won't be done by the end")
             await expect(main.get_by_text("still to be sent to")).to_be_visible()
             await picture(page, "edit")
             await go(page, "/")

@@ -182,7 +182,7 @@ async def test_what_the_engine_refuses_is_said_at_the_form_and_nothing_is_lost(t
 async def test_a_mailing_is_followed_held_stopped_and_sent_once_more(tmp_path: Path) -> None:
     async with service(tmp_path) as gateway:
         await add_clients(gateway, 400, TAG)
-        mailing_id = await register(gateway, text="it's <b>on</b>", rate_limit=20)
+        mailing_id = await register(gateway, text="it's <b>on</b>", rate_limit=4)
         async with signed_in(gateway, "/mailings") as watched:
             page, main = watched.page, watched.page.get_by_role("main")
             await expect_to_move(page.get_by_role("progressbar", name=f"Progress of mailing {mailing_id}"))

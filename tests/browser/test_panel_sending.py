@@ -40,11 +40,13 @@ async def test_above_the_limit_the_number_of_those_who_get_it_is_typed(tmp_path:
     """Of five clients three have a name."""
     async with service(tmp_path, gateway={"confirm_above": 2}) as gateway:
         await add(gateway, 3, zone_at(12), name="Anna")
-        await add(gateway, 2, zone_at(12), first=3, name="'  ")
+        await add(gateway, 2, "UTC", first=3, name="'  ")
         async with signed_in(gateway, "/mailings/create") as watched:
             page, dialog = watched.page, watched.page.get_by_role("dialog")
             await written(page, "Hi {{name}}")
             await expect(page.locator(".m-preview-audience")).to_have_text("3 clients get the text")
+            greenwich = page.locator(".notice").filter(has_text="2 clients are in the zone UTC")
+            await expect(greenwich).to_contain_text("Their 09:00–21:00 is 12:00–00:00 in Europe/Moscow.")
             send = page.get_by_role("button", name="Send to 3 clients now")
             await send.click()
             await expect(dialog).to_contain_text("Send this now?")

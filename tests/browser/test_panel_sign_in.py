@@ -26,7 +26,7 @@ async def test_a_wrong_password_is_told_and_a_right_one_opens_the_dashboard(tmp_
 
 
 async def test_signing_out_ends_the_engine_s_session(tmp_path: Path) -> None:
-    async with service(tmp_path) as gateway, signed_in(gateway) as watched:
+    async with service(tmp_path) as gateway, signed_in(gateway, expected=[401]) as watched:
         page = watched.page
         cookies = await page.context.cookies()
         half = await page.evaluate("localStorage.getItem('identity')")

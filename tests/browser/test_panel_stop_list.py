@@ -74,9 +74,7 @@ async def test_numbers_are_added_found_imported_exported_and_taken_off(tmp_path:
         await expect(page.get_by_text("2 numbers", exact=True)).to_be_visible()
         await shot(page, "list")
         await fits_a_telephone(page)
-        name, content = await saved(page, page.get_by_role("button", name="Export"))
-        assert name.startswith("stop-list-")
-        assert content.decode().splitlines()[1].startswith("79160000001,complaint,called on Monday,panel,")
+        await exported(page)
 
         await page.get_by_role("searchbox").fill("00-02")
         await expect(page.get_by_role("cell", name=LISTED)).to_be_hidden()
@@ -84,6 +82,16 @@ async def test_numbers_are_added_found_imported_exported_and_taken_off(tmp_path:
         await dialog.get_by_role("button", name="Take off").click()
         await expect(page.get_by_text("No number on the stop list matches.")).to_be_visible()
         assert await listed(gateway) == {"79160000001": ("complaint", "panel")}
+
+
+async def exported(page: Page) -> None:
+    """The list as both files: with the words of the API, and with those of people."""
+    for button, reason in ("Plain CSV", "complaint"), ("CSV for Excel", "Complained"):
+        await page.get_by_role("button", name="Export").click()
+        name, content = await saved(page, page.get_by_role("button", name=button))
+        assert name.startswith("stop-list-")
+        line = content.decode("utf-8-sig").splitlines()[1]
+        assert line.startswith(f"79160000001,{reason},called on Monday,panel,")
 
 
 async def test_one_button_at_a_client_and_at_a_message_and_erase(tmp_path: Path) -> None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import csv
+import io
 from pathlib import Path
 from typing import Any, Final
 
 from playwright.async_api import expect
 
+from gateway.tables import message_rows
 from tests.browser.panel import account, go, service, signed_in
 from tests.browser.test_panel_clients import saved
 from tests.gateway.rig import Gateway
@@ -123,7 +126,10 @@ async def test_a_viewer_only_exports_and_the_audit_list_says_a_filter_in_words(t
             await go(page, "/messages")
             await page.get_by_role("button", name="Export this list").click()
             name, content = await saved(page, page.get_by_role("button", name="CSV for Excel"))
-            assert content.startswith(b"\xef\xbb\xbfid;mailing_id;client_id;phone_number;status")
+            table = [*csv.reader(io.StringIO(content.decode("utf-8-sig")))]
+            assert table[0][:5] == ["Phone number", "Status", "Reason", "What went wrong", "Delivery"]
+            assert {tuple(row[1:3]) for row in table[1:]} == {("Sent", ""), ("Not sent", "Refused by the provider")}
+            assert len(table[0]) == len(message_rows.COLUMNS)
             await page.get_by_role("button", name="Export this list").click()
             name, content = await saved(page, page.get_by_role("button", name="Plain CSV"))
             assert name.startswith("messages-")

@@ -4,13 +4,13 @@ nothing."""
 from __future__ import annotations
 
 import math
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
+from typing import Final, Literal
 
-import pytest
 import pytest_asyncio
 from aiohttp import web
-from playwright.async_api import expect
+from playwright.async_api import Page, expect
 
 from engine.ports import Request
 from engine.provider.fbrq import FbrqProvider
@@ -22,6 +22,8 @@ from tests.rules.rig import until
 
 PHONE = 79161234567
 OTHER = 79161234568
+LOOKS: Final[Sequence[tuple[int, Literal["light", "dark"]]]] = ((1440, "light"), (390, "dark"))
+"""Each width and each theme once: colours don't depend on the width."""
 
 
 @pytest_asyncio.fixture(loop_scope="session")
@@ -136,8 +138,7 @@ async def test_who_has_no_service_is_offered_no_answer(sandbox: Sandbox) -> None
         await expect(watched.page.get_by_role("button", name="STOP")).to_have_count(0)
 
 
-@pytest.mark.parametrize("width", [1440, 390])
-async def test_it_keeps_nobody_out_and_fits(talking: Sandbox, width: int) -> None:
+async def test_it_keeps_nobody_out_and_fits(talking: Sandbox) -> None:
     provider = FbrqProvider(talking.url, talking.token)
     for message_id, faults in ((4, {"share_400": 1}), (5, {"share_400": 0, "outage": True})):
         talking.set_faults(**faults)
@@ -145,13 +146,18 @@ async def test_it_keeps_nobody_out_and_fits(talking: Sandbox, width: int) -> Non
     await provider.close()
     await talking.reply(OTHER, "What?")
     await talking.reply(OTHER, "STOP")
-    async with opened(f"{talking.root_url}/", width=width) as watched:
+    async with opened(f"{talking.root_url}/") as watched:
         page = watched.page
         await expect(page.get_by_text("no stop word")).to_be_visible()
-        for scheme in ("light", "dark"):
-            await page.emulate_media(color_scheme=scheme)
-            assert await faults_of(page) == [], scheme
-        await fits(page)
+        for width, scheme in LOOKS:
+            await looked_at(page, width, scheme)
+
+
+async def looked_at(page: Page, width: int, scheme: Literal["light", "dark"]) -> None:
+    await page.set_viewport_size({"width": width, "height": 1000})
+    await page.emulate_media(color_scheme=scheme)
+    assert await faults_of(page) == [], (width, scheme)
+    await fits(page)
 
 
 async def test_on_a_phone_the_switches_come_first(talking: Sandbox) -> None:
@@ -239,17 +245,12 @@ async def test_what_became_of_a_text_is_shown(talking: Sandbox) -> None:
         await expect(page.locator(".problem")).to_have_text("the service answered 404 with something else")
 
 
-@pytest.mark.parametrize("width", [1440, 390])
-async def test_several_keep_nobody_out_and_fit(three: Sandbox, width: int) -> None:
+async def test_several_keep_nobody_out_and_fit(three: Sandbox) -> None:
     accept(three.providers[2], 1)
-    async with opened(f"{three.root_url}/", width=width) as watched:
+    async with opened(f"{three.root_url}/") as watched:
         page = watched.page
         await expect(page.locator("#both.bad")).to_be_visible()
         await page.get_by_text("More faults, receipts").first.click()
-        for scheme in ("light", "dark"):
-            await page.emulate_media(color_scheme=scheme)
-            assert await faults_of(page) == [], scheme
-        await fits(page)
         articles, parts = page.get_by_role("article"), [page.locator(name).first for name in (".panel", ".counts")]
 
         async def side_by_side_and_switches_first() -> bool:  # on a phone too
@@ -257,7 +258,9 @@ async def test_several_keep_nobody_out_and_fit(three: Sandbox, width: int) -> No
             one, other, switch, count = [math.nan if box is None else box["y"] for box in boxes]
             return one == other and switch < count
 
-        await until(side_by_side_and_switches_first)
+        for width, scheme in LOOKS:
+            await looked_at(page, width, scheme)
+            await until(side_by_side_and_switches_first)
 
 
 @pytest_asyncio.fixture(loop_scope="session")

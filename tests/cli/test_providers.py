@@ -15,7 +15,7 @@ from tests.cli.fake_engine import Script
 @pytest.mark.parametrize(
     ("command", "shown"),
     [
-        ("providers list", ["fbrq", "50 of 50", "25%", "21 failures in a row", "acme", "30/s segments", "75%", "2.5"]),
+        ("providers list", ["fbrq", "50 of 50", "25%", "21 failures in a row", "acme", "30/s segments", "75%", "2.50"]),
         ("engine status", ["each provider has its own", "acme", "30/s segments"]),
         ("messages get 5000000001", ["acme", "fbrq as at-the-provider", "undelivered"]),
         ("mailing get 7", ["provider", "beta", "sender", "SHOP"]),

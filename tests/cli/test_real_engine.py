@@ -19,7 +19,7 @@ import structlog.testing
 
 from cli.app import call
 from scripts.token_channel import API_TOKEN
-from tests.gateway.tables.workbooks import workbook
+from tests.gateway.tables.workbooks import Raw, workbook
 from tests.patience import PATIENT_SECONDS
 from tests.rules.rig import Rig, running
 
@@ -135,14 +135,20 @@ def test_clients(run: Run, clients: list[dict[str, Any]], tmp_path: Path) -> Non
 
 
 def test_any_spreadsheet(run: Run, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    rows = [["Мобильный", "Имя", "Тег", "Цвет"], [79161230001, "Анна", "sheet", "red"], ["12", "Ян", "sheet", ""]]
+    never = Raw("", "<f>A1</f>")
+    rows = [["Мобильный", "Имя", "Тег", "Цвет"], [79161230001, "Анна", "sheet", never], ["12", "Ян", "sheet", ""]]
     crm, back = tmp_path / "crm.xlsx", tmp_path / "back.csv"
-    crm.write_bytes(workbook(("Клиенты", rows)))
+    crm.write_bytes(workbook(("Итоги", [["1"]]), ("Клиенты", rows)))
     arguments = ["clients", "import", str(crm), "--map", "Мобильный=phone_number", "--rejected", str(back)]
+    arguments += ["--sheet", "Клиенты"]
     assert call(arguments) == 1
     told = capfd.readouterr()
     assert "1 created, 0 updated, 0 unchanged, 1 rejected" in told.out
-    for words in ("the sheet 'Клиенты' was read", "'Мобильный' is phone_number", "ignored: 'Цвет'"):
+    notes = (
+        "the sheet 'Клиенты' was read, not 'Итоги' (--sheet)",
+        "column 'Цвет' has formulas without a value, so 1 of its cells",
+    )
+    for words in (*notes, "'Мобильный' is phone_number", "ignored: 'Цвет'"):
         assert words in " ".join(told.err.split())
     lines = back.read_text("utf-8-sig").splitlines()
     assert lines[0] == "import_error;Мобильный;Имя;Тег;Цвет"

@@ -26,6 +26,13 @@ def seen(what: RenderableType, width: int = 100) -> str:
 
 
 @pytest.mark.parametrize(
+    ("value", "text"), [(0, "0.00"), (2.5, "2.50"), (1250, "1,250.00"), (0.0125, "0.0125"), (0.000001, "0.000001")]
+)
+def test_money_has_no_exponent(value: float, text: str) -> None:
+    assert show.money(value) == text
+
+
+@pytest.mark.parametrize(
     ("seconds", "text"),
     [(-3, "0 s"), (59.4, "59 s"), (60, "1 min 00 s"), (3725, "1 h 02 min"), (100_000, "1 d 3 h")],
 )

@@ -209,6 +209,7 @@ def test_plaintext_flag_needs_no_value() -> None:
         ("provider_rate", "inf", "finite number"),
         ("provider_url", "probe.fbrq.cloud", "http:// or https://"),
         ("provider_url", "http://h:99999/", "not a URL"),
+        ("provider_url", "http://h/a b", "no spaces"),
         ("provider_url", "http://h/?token=1", "neither user, password, query"),
         ("grpc_listen", "50051", "host:port"),
         ("grpc_listen", ":50051", "host:port"),

@@ -45,6 +45,8 @@ _REACHED = 0.9
 """Of all: who is listed on the way is not."""
 STEP_SECONDS = 120
 """Between two kills, at most."""
+LAST_SECONDS = 600
+"""After the last one, on a machine that has much else to do."""
 
 
 @dataclass(slots=True)
@@ -53,7 +55,8 @@ class Kill:
 
     sent: int
     """Stored as sent by then."""
-    claimed: int
+    claimed: frozenset[int]
+    """An engine had it, called or not."""
     in_flight: frozenset[int]
     """Called by the engine that died, their outcomes not stored: what the provider and the file say together."""
     marked: frozenset[int]
@@ -179,7 +182,7 @@ async def run(
                     for phone_number in numbers:
                         report.listed[ids[phone_number]] = await provider.calls(ids[phone_number])
                 tell(f"kill {number}: {describe(report.kills[-1])}")
-            async with asyncio.timeout(STEP_SECONDS):
+            async with asyncio.timeout(LAST_SECONDS):
                 report.counted = await finished(engine.target, mailing_id)
         finally:
             await engine.stop()
@@ -191,7 +194,7 @@ async def run(
 def describe(kill: Kill) -> str:
     """One line."""
     return (
-        f"{kill.sent} sent, {kill.claimed} claimed, {len(kill.in_flight)} in flight, {len(kill.marked)} marked;"
+        f"{kill.sent} sent, {len(kill.claimed)} claimed, {len(kill.in_flight)} in flight, {len(kill.marked)} marked;"
         f" working again after {kill.restart_seconds:.1f} s"
     )
 
@@ -205,7 +208,7 @@ async def kill(engine: Engine, provider: Provider, known: dict[int, int]) -> Kil
     began = time.monotonic()
     await engine.start()
     seconds = time.monotonic() - began
-    return Kill(len(rows.sent), len(rows.claimed), in_flight, rows.marked, rows.damage, seconds)
+    return Kill(len(rows.sent), rows.claimed, in_flight, rows.marked, rows.damage, seconds)
 
 
 async def _count(report: Report, engine: Engine, provider: Provider) -> None:

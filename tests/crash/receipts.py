@@ -34,7 +34,7 @@ from mailing.v1 import message_pb2, receipt_service_pb2, receipt_service_pb2_grp
 from scripts.sandbox_file import write_providers
 from scripts.sandbox_names import NAMES, base_of
 from scripts.token_channel import with_token
-from tests.crash.campaign import STEP_SECONDS, finished, register, spread
+from tests.crash.campaign import LAST_SECONDS, STEP_SECONDS, finished, register, spread
 from tests.crash.processes import Engine, Provider, sandbox
 
 PROVIDERS: Final = 2
@@ -238,7 +238,7 @@ async def run_receipts(
                 tell(
                     f"kill {number}: {len(rows.sent)} sent, {len(rows.claimed)} claimed, {len(desk.answered)} heard of"
                 )
-            async with asyncio.timeout(STEP_SECONDS):
+            async with asyncio.timeout(LAST_SECONDS):
                 report.counted = await finished(engine.target, mailing_id)
                 await _all_told(providers)
         finally:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from random import Random
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from engine.delivery.on_way import CallsOnWay
 from engine.domain import template as templates
 from engine.domain.template import Template
 from engine.domain.window import LocalHours
+from engine.ports import Plan
 from tests.delivery.plans import HOUR_US, HandClock, a_plan
 from tests.simulation.loop import EPOCH_US
 
@@ -155,3 +157,26 @@ def test_a_mailing_without_messages_is_asked_for_when_there_are_some(pending: in
     book = a_book()
     book.load([a_plan(1, pending=pending)])
     assert [entry.ask_us for entry in book] == [[asked]]
+
+
+def test_some_plans_are_taken_over_as_all_are() -> None:
+    """Whatever comes, changes and goes: the book is the one that a reading of all mailings makes, in its order."""
+    chance, some, all_ = Random(7), a_book(), a_book()
+    plans: dict[int, Plan] = {}
+    for _ in range(300):
+        ids = chance.sample(range(1, 12), 3)
+        for mailing_id in ids:
+            if chance.random() < 0.4:
+                plans.pop(mailing_id, None)
+            else:
+                plans[mailing_id] = a_plan(mailing_id, paused=chance.random() < 0.3, pending=chance.randrange(3))
+        if chance.random() < 0.2:
+            for book in (some, all_):
+                if (entry := book.get(ids[0])) is not None:
+                    entry.in_flight = 1 - entry.in_flight
+        some.load_some([plan for plan in plans.values() if plan.mailing_id in ids], ids)
+        all_.load([plans[mailing_id] for mailing_id in sorted(plans)])
+        known, found = ([each for each in book if not each.plan.deleted] for book in (some, all_))
+        assert [each.plan for each in known] == [each.plan for each in found]
+        assert all(one.asks(0) >= other.asks(0) for one, other in zip(known, found, strict=True))
+        assert {each.plan.mailing_id for each in all_ if each.in_flight} <= {each.plan.mailing_id for each in some}

@@ -67,7 +67,7 @@ def built(loop: VirtualLoop, bench: Bench, store: ScriptedStore, seconds: float)
     """Let a builder run for a while."""
 
     async def run() -> None:
-        builder = AudienceBuilder(cast("Store", store), bench.state, on_ready=lambda: None)
+        builder = AudienceBuilder(cast("Store", store), bench.state, on_ready=lambda mailing_ids: None)
         task = asyncio.create_task(builder.run())
         await asyncio.sleep(seconds)
         task.cancel()

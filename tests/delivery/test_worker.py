@@ -148,7 +148,7 @@ def test_an_older_reading_does_not_overwrite_a_newer_one(loop: VirtualLoop) -> N
     class SlowAtFirst:
         plans_now, seconds = (plan,), 1.0
 
-        async def plans(self, now_us: int) -> tuple[Plan, ...]:
+        async def plans(self, now_us: int, mailing_ids: object = None) -> tuple[Plan, ...]:
             read, seconds, self.seconds = self.plans_now, self.seconds, 0.0
             await asyncio.sleep(seconds)
             return read

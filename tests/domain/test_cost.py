@@ -6,23 +6,31 @@ from random import Random
 
 import pytest
 
-from engine.domain.cost import Charge, affordable, is_exact, micros, money, reserve, settled
+from engine.domain.cost import Charge, affordable, fitting, is_exact, micros, money, reserve, settled, written
 from engine.domain.message import TABLE, UNCERTAIN, Event, Reason, Status, Step, step
 
 
 @pytest.mark.parametrize(
-    ("written", "counted"), [(0, 0), (1.5, 1_500_000), (0.000001, 1), (0.1 + 0.2, 300_000), (1e9, 10**15)]
+    ("said", "counted"), [(0, 0), (1.5, 1_500_000), (0.000001, 1), (0.1 + 0.2, 300_000), (1e9, 10**15)]
 )
-def test_money_is_counted_in_millionths(written: float, counted: int) -> None:
-    assert micros(written) == counted
-    assert money(counted) == round(written, 6)
+def test_money_is_counted_in_millionths(said: float, counted: int) -> None:
+    assert micros(said) == counted
+    assert money(counted) == round(said, 6)
 
 
 @pytest.mark.parametrize(
-    ("written", "exact"), [(2.5, True), (0.000001, True), (1e9, True), (0.0000001, False), (0.1 + 0.2, False)]
+    ("said", "exact"), [(2.5, True), (0.000001, True), (1e9, True), (0.0000001, False), (0.1 + 0.2, False)]
 )
-def test_money_has_six_decimals_at_most(written: float, exact: bool) -> None:
-    assert is_exact(written) is exact
+def test_money_has_six_decimals_at_most(said: float, exact: bool) -> None:
+    assert is_exact(said) is exact
+
+
+@pytest.mark.parametrize(
+    ("counted", "words"),
+    [(0, "0"), (1, "0.000001"), (600_000, "0.6"), (10_000_000, "10"), (1_234_567_890_001, "1234567.890001")],
+)
+def test_money_is_written_whole(counted: int, words: str) -> None:
+    assert written(counted) == words
 
 
 @pytest.mark.parametrize(("left", "dearest", "number"), [(10, 3, 3), (9, 3, 3), (2, 3, 0), (0, 3, 0), (-5, 3, 0)])
@@ -77,3 +85,19 @@ def test_a_message_is_never_charged_less_than_it_is_billed(seed: int) -> None:
         assert cost >= billed
         assert cost <= charge.reserved
     assert cost == 0 or result.status is Status.SENT or result == UNCERTAIN
+
+
+@pytest.mark.parametrize(
+    ("left", "candidates", "chosen"),
+    [
+        (30, [(1, 0, 10), (2, 0, 30), (3, 0, 20)], {1: 10, 3: 20}),
+        (0, [(1, 0, 10), (2, 10, 10), (3, 12, 10)], {2: 10, 3: 10}),
+        (-5, [(1, 10, 15), (2, 10, 10)], {2: 10}),
+        (5, [(1, 10, 15), (2, 0, 1)], {1: 15}),
+        (10, [], {}),
+    ],
+)
+def test_what_is_left_goes_to_those_whom_it_is_enough_for(
+    left: int, candidates: list[tuple[int, int, int]], chosen: dict[int, int]
+) -> None:
+    assert fitting(left, candidates) == chosen

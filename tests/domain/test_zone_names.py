@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.domain.windows_zones import WINDOWS_ZONES
-from engine.domain.zone_names import _CAPITALS, _OF_MOSCOW, is_time_zone, time_zone_of
+from engine.domain.zone_cities import _ZONES, _sound
+from engine.domain.zone_names import _OF_MOSCOW, is_time_zone, time_zone_of
 
 SUMMER, WINTER = datetime(2026, 7, 1), datetime(2026, 1, 1)
 
@@ -51,7 +52,10 @@ def hours_east(zone: str) -> set[float]:
         ("Asia/Anadyr", "(UTC+12:00) Анадырь, Петропавловск-Камчатский"),
         ("Asia/Vladivostok", "Владивосток (МСК+7)|г. Владивосток (UTC+10)|(МСК+7) Владивосток|МСК+7 (UTC+10)"),
         ("Europe/Berlin", "(UTC+01:00) Berlin, Vienna"),
-        ("Europe/Moscow", "Ростов-на-Дону|Нижний  Новгород"),
+        ("Europe/Moscow", "Ростов-на-Дону|ростов на дону|Rostov-on-Don|Нижний  Новгород|Н.Новгород|Nizhny Novgorod"),
+        ("Europe/Moscow", "Kazan|Сочи|Sochi|St. Petersburg|Saint-Petersburg|Moscow, Russia|Россия, Казань"),
+        ("Asia/Yekaterinburg", "Perm|Ekaterinburg|Yekaterinburg|Ufa|Сургут|Екатеринбург, МСК+2|Уфа, UTC+5"),
+        ("Asia/Almaty", "Алматы|Almaty|Казахстан, Астана"),
     ],
 )
 def test_what_people_write(zone: str, texts: str) -> None:
@@ -95,14 +99,22 @@ def test_offsets_between_the_hours_are_theirs_all_year(minutes: int) -> None:
 
 
 def test_the_tables_name_zones_that_exist_and_each_city_once() -> None:
-    cities = [city for capitals in _CAPITALS.values() for city in capitals.split(", ")]
-    assert len(set(cities)) == len(cities) >= 80
-    assert all(is_time_zone(zone) for zone in (*_CAPITALS, *WINDOWS_ZONES.values()))
-    assert {city: time_zone_of(city) for city in cities} == {
-        city: zone for zone, capitals in _CAPITALS.items() for city in capitals.split(", ")
-    }
-    # Nobody in Russia puts a clock forward.
-    assert all(len(hours_east(zone)) == 1 for zone in _CAPITALS)
+    zones = {city: zone for zone, cities in _ZONES.items() for city in cities.split(", ")}
+    assert len(zones) == sum(len(cities.split(", ")) for cities in _ZONES.values())
+    assert all(is_time_zone(zone) for zone in (*_ZONES, *WINDOWS_ZONES.values()))
+    assert {city: time_zone_of(city) for city in zones} == zones
+    # Nobody in Russia or Kazakhstan puts a clock forward.
+    assert all(len(hours_east(zone)) == 1 for zone in _ZONES)
+    # Of two cities that sound alike nobody knows which one is meant.
+    by_sound: dict[str, set[str]] = {}
+    for city, zone in zones.items():
+        by_sound.setdefault(_sound(city), set()).add(zone)
+    assert all(len(each) == 1 for each in by_sound.values())
+
+
+@pytest.mark.parametrize("text", ["Perm2", "Omsk/Tomsk", "Омск, МСК+5", "Омск, Томск", "Марс", "-", "'", "3", "Россия"])
+def test_what_may_be_another_place_is_none(text: str) -> None:
+    assert time_zone_of(text) is None
 
 
 @given(st.text(max_size=40))

@@ -108,7 +108,7 @@ def test_the_providers_id(found: object, expected: str | None) -> None:
     ("pattern", "body", "expected"),
     [
         (r"ID: (\w+)", b"OK\nID: abc\n", "abc"),
-        (r"\d{4}", b"OK 1234", "1234"),
+        (r"(\d{4})", b"OK 1234", "1234"),
         (r"ID: (\d*)", b"OK ID: ", None),
         (r"ID: (\d+)", b"OK", None),
     ],

@@ -16,44 +16,7 @@ from engine.provider.fbrq import FbrqProvider
 from engine.provider.file import ConfiguredProvider, describe, read_providers
 from engine.provider.spec import ProviderSpec, RateUnit
 from engine.settings import load
-
-ENVIRON: Final = {"TOKEN": "t0p-secret-token", "KEY": "a-receipts-key"}
-FBRQ: Final = """
-[[provider]]
-name = "main"
-kind = "fbrq"
-url = "https://probe.fbrq.cloud/v1"
-secrets = { token = "TOKEN" }
-"""
-HTTP: Final = """
-[[provider]]
-name = "other"
-kind = "http"
-url = "https://api.example/send?v=1"
-secrets = { token = "TOKEN", key = "KEY" }
-order = 1
-rate = 12.5
-rate_unit = "segments"
-workers = 3
-time_out_seconds = 4
-prefixes = ["7916", "7495"]
-senders = ["Shop", "Bank"]
-price_per_segment = 2.5
-failover = false
-[provider.request]
-headers = { Authorization = "Bearer {secret.token}" }
-json = { to = "+{phone}", text = "{text}", from = "{sender}", ref = "{id}" }
-[provider.answers]
-provider_message_id = "/id"
-rules = [{ means = "accepted", pointer = "/id" }]
-[provider.receipts]
-format = "json"
-id = "/ref"
-status = "/status"
-delivered = ["DELIVERED"]
-undelivered = ["FAILED"]
-secret = { header = "X-Key", value = "{secret.key}" }
-"""
+from tests.provider.mistakes import CHANGED, ENVIRON, FBRQ, HTTP
 
 
 def read(
@@ -96,175 +59,8 @@ def test_two_providers(tmp_path: Path) -> None:
     assert provider.abilities == Abilities(sender=True, receipts=True)
     assert other.receiver is not None
     assert describe(other) == (
-        "other: kind http; order 1; 7916, 7495; 12.5 segments/s; takes sender, receipts; workers 3"
+        "other: kind http; order 1; 7916, 7495; 12.5 segments/s; takes sender; sends receipts; workers 3"
     )
-
-
-CHANGED: Final[dict[str, tuple[str, str, str]]] = {
-    "an unknown key": ("rate = 12.5", "rat = 12.5", "rat: is not known here; did you mean rate?"),
-    "an unknown key far from all": (
-        'format = "json"\nid',
-        'format = "json"\nzzz = 1\nid',
-        "receipts.zzz: is not known here: there are answer, code, delivered, detail, format, id, id_pattern, list, "
-        "provider_message_id, secret, status, time, time_format, time_zone, undelivered",
-    ),
-    "an unknown key of a rule": (
-        "pointer = ",
-        "pointr = ",
-        "answers.rules[0].pointr: is not known here; did you mean pointer?",
-    ),
-    "an unknown key of a secret": (
-        'header = "X-Key"',
-        'headr = "X-Key"',
-        "receipts.secret.headr: is not known here; did you mean header?",
-    ),
-    "a missing table": ("[provider.request]", "[provider.requests]", "request: is missing"),
-    "a bad name": ('"other"', '"Other!"', "name: string should match pattern '^[a-z][a-z0-9_-]{0,31}$'"),
-    "no name": ('name = "other"', "", "name: is missing"),
-    "a bad kind": ('kind = "http"', 'kind = "htp"', "kind: should be one of fbrq, http"),
-    "no kind": ('kind = "http"', "", "kind: is missing"),
-    "a negative price": ("t = 2.5", "t = -2.5", "price_per_segment: should be greater than or equal to 0"),
-    "a price that is none": ("t = 2.5", "t = nan", "price_per_segment: should be a finite number"),
-    "a negative rate": ("12.5", "-1", "rate: should be greater than or equal to 0"),
-    "a rate that is true": ("rate = 12.5", "rate = true", "rate: should be a number"),
-    "a rate that is a text": ("rate = 12.5", 'rate = "5"', "rate: should be a number"),
-    "a price that is a text": ("t = 2.5", 't = "1"', "price_per_segment: should be a number"),
-    "a time that is a text": ("time_out_seconds = 4", 'time_out_seconds = "4"', "time_out_seconds: should be a number"),
-    "workers that are true": ("workers = 3", "workers = true", "workers: should be a whole number"),
-    "an order that is a text": ("order = 1", 'order = "1"', "order: should be a whole number"),
-    "a failover that is a text": ("failover = false", 'failover = "no"', "failover: should be true or false"),
-    "a name that is a number": ('name = "other"', "name = 5", "name: should be a text"),
-    "prefixes that are no list": ('["7916", "7495"]', '"7916"', "prefixes: should be a list"),
-    "secrets that are no table": ('{ token = "TOKEN", key = "KEY" }', '"TOKEN"', "secrets: should be a table"),
-    "no rule": ('[{ means = "accepted", pointer = "/id" }]', "[]", "rules: should be a list of one rule or more"),
-    "no workers": ("workers = 3", "workers = 0", "workers: should be greater than or equal to 1"),
-    "no time": ("time_out_seconds = 4", "time_out_seconds = 0", "time_out_seconds: should be greater than 0"),
-    "another unit": ('"segments"', '"parts"', "rate_unit: should be 'messages' or 'segments'"),
-    "prefixes of nobody": ('"7916"', '"+7916"', "prefixes: should be the first digits of numbers, such as 7 or 7916"),
-    "a sender with a line break": (
-        '"Shop"',
-        '"Sh\\nop"',
-        "senders: should be names of 1 to 64 visible characters",
-    ),
-    "the secret itself": (
-        '"TOKEN"',
-        '"t0p-secret-token"',
-        "secrets: token should be the name of an environment variable, not the secret itself",
-    ),
-    "no such variable": ('"KEY"', '"KEY_2"', "secrets.key: the environment variable KEY_2 is not set"),
-    "no such secret": (
-        "{secret.key}",
-        "{secret.keys}",
-        "receipts.secret: has {secret.keys}, and secrets have no keys",
-    ),
-    "no such placeholder": (
-        "{text}",
-        "{txt}",
-        "request.json: has {txt}, which is no placeholder; did you mean {text}?",
-    ),
-    "a brace alone": ("{text}", "{text", "request.json: has a brace alone: a placeholder is {text}, a brace is {{"),
-    "nowhere the text": ("{text}", "x", "request: has {text} nowhere"),
-    "nowhere the sender": ("{sender}", "x", "senders: the request has {sender} nowhere"),
-    "nowhere the id": ("{id}", "x", "receipts.id: can't be ours: the request has {id} nowhere"),
-    "a text in a header": (
-        "Bearer {secret.token}",
-        "{text}",
-        "request.headers.Authorization: can't have {text}: a header takes visible ASCII characters only",
-    ),
-    "two bodies": ("[provider.request]", "[provider.request]\nform = {}", "request.form: is one body too many"),
-    "a body for GET": (
-        "[provider.request]",
-        '[provider.request]\nmethod = "GET"',
-        "request.method: GET has no body: use query, or POST",
-    ),
-    "two authorizations": (
-        "[provider.request]",
-        '[provider.request]\nbasic = { user = "a", password = "{secret.token}" }',
-        "request.basic: is one too many: headers have Authorization",
-    ),
-    "nothing is accepted": ('"accepted"', '"busy"', 'answers.rules: say nowhere what means "accepted"'),
-    "a pointer without a slash": (
-        '"/id" }]',
-        '"id" }]',
-        "answers.rules[0].pointer: should be a JSON pointer, such as /messages/0/status",
-    ),
-    "values of nothing": (
-        'pointer = "/id" }',
-        "values = [1] }",
-        "answers.rules[0].values: needs a pointer, which says where they stand",
-    ),
-    "a bad pattern": (
-        'pointer = "/id" }',
-        "pattern = '(' }",
-        "answers.rules[0].pattern: is no regular expression: missing ): (",
-    ),
-    "a pattern that looks around": (
-        'pointer = "/id" }',
-        "pattern = '(?=a)' }",
-        "answers.rules[0].pattern: is no regular expression: invalid perl operator: (?=",
-    ),
-    "a status that is none": (
-        'means = "accepted",',
-        'means = "accepted", status = "2x",',
-        'answers.rules[0].status: should be statuses, such as 201, "2xx" or [200, 202]',
-    ),
-    "a pattern would do": (
-        "[provider.answers]",
-        '[provider.answers]\nformat = "text"',
-        'answers.rules: accepted needs a pattern where format is "text": a page of HTML has a 200 too',
-    ),
-    "a word with two meanings": (
-        '"FAILED"',
-        '"delivered"',
-        "receipts.undelivered: has 'delivered', and so has delivered",
-    ),
-    "receipts of nobody": (
-        'id = "/ref"',
-        "",
-        "receipts.id: is missing, and so is provider_message_id: receipts could not be told apart",
-    ),
-    "receipts with a form's field": (
-        'id = "/ref"',
-        'id = "ref"',
-        "receipts.id: should be a JSON pointer, such as /messages/0/status",
-    ),
-    "receipts of everybody": (
-        'value = "{secret.key}"',
-        'value = "known"',
-        "receipts.secret.value: has no {secret.NAME}",
-    ),
-    "two secrets": (
-        'header = "X-Key"',
-        'header = "X-Key", query = "k"',
-        "receipts.secret: should have one of header, query, basic",
-    ),
-    "a form of time": (
-        'status = "/status"',
-        'status = "/status"\ntime_format = "iso"',
-        'receipts.time_format: should be "rfc3339", "seconds", "milliseconds" or a form such as "%d.%m.%Y %H:%M:%S"',
-    ),
-    "a zone": (
-        'status = "/status"',
-        'status = "/status"\ntime_zone = "Moscow"',
-        "receipts.time_zone: should be an IANA time zone name, such as Europe/Moscow",
-    ),
-    "a URL that is none": ("https://api.example/send?v=1", "api.example", "url: the provider's URL should look like"),
-    "a URL with a password": (
-        "https://api.example",
-        "https://me:pw@api.example",
-        "url: the provider's URL may have neither user name nor password, query or fragment",
-    ),
-    "a host that a message chooses": (
-        "https://api.example",
-        "https://{id}.example",
-        "url: has {id} before its path",
-    ),
-    "plain text on the way": (
-        "https://api.example",
-        "http://api.example",
-        "url: token, numbers and texts would leave this machine in the clear: needs https://",
-    ),
-}
 
 
 @pytest.mark.parametrize("case", CHANGED)
@@ -292,6 +88,12 @@ WHOLE_FILES: Final[dict[str, tuple[str, str]]] = {
         FBRQ.replace("token =", "tokn ="),
         "[[provider]] 1 (main): secrets.tokn: is not known here; there is token",
     ),
+    "no token for fbrq": (
+        FBRQ.replace('secrets = { token = "TOKEN" }', ""),
+        "[[provider]] 1 (main): secrets.token: is missing: the name of the environment variable that has it; "
+        "only on loopback it is not needed",
+    ),
+    "half a bracket for fbrq": (FBRQ.replace("probe.", "["), "[[provider]] 1 (main): url: Invalid IPv6 URL"),
     "a sender for fbrq": (FBRQ + 'senders = ["A"]\n', "[[provider]] 1 (main): senders: fbrq takes no sender"),
     "a date in JSON": (
         HTTP.replace('ref = "{id}"', "ref = 2026-11-29"),
@@ -343,6 +145,32 @@ def test_plain_text_to_this_machine_or_when_it_is_allowed(tmp_path: Path) -> Non
     assert read(tmp_path, here)[0].spec.name == "other"
 
 
+def test_fbrq_needs_no_token_on_loopback(tmp_path: Path) -> None:
+    sandbox = FBRQ.replace("https://probe.fbrq.cloud", "http://localhost:8099").replace('token = "TOKEN"', "")
+    assert read(tmp_path, sandbox)[0].secrets == {}
+
+
+RULES: Final = """
+    { means = "accepted", pointer = "/id", values = [1] },
+    { means = "busy", pointer = "/id" },
+    { means = "accepted", pointer = "/name", pattern = "x" },
+    { means = "failed", pattern = "x" },
+    { means = "accepted" },
+    { means = "failed", status = ["2xx", 429] },
+    { means = "rejected", status = 400 },
+"""
+
+
+def test_rules_from_the_narrow_to_the_wide_are_all_asked(tmp_path: Path) -> None:
+    assert read(tmp_path, HTTP.replace('{ means = "accepted", pointer = "/id" }', RULES))
+
+
+@pytest.mark.parametrize("form", ["%Y%m%d", "%d.%m.%y %H", "%d.%m.%Y %I:%M %p", "%Y-%m-%dT%H:%M:%S.%f%z", "%j %Y"])
+def test_a_form_of_time_keeps_the_day(form: str, tmp_path: Path) -> None:
+    text = HTTP.replace('status = "/status"', f'status = "/status"\ntime_format = "{form}"')
+    assert read(tmp_path, text)
+
+
 def test_a_provider_may_be_retired_if_another_is_not(tmp_path: Path) -> None:
     retired = HTTP.replace("failover = false", "retired = true")
     assert lines_of(tmp_path, retired, ENVIRON) == ["retired: all providers are: nobody would get a text"]
@@ -367,9 +195,12 @@ def test_a_secret_that_can_stand_nowhere_is_not_repeated(secret: str, tmp_path: 
     [
         (
             {"workers": "5", "provider_rate": "2"},
-            "fbrq: kind fbrq; order 0; all numbers; 2 messages/s; takes receipts; workers 5",
+            "fbrq: kind fbrq; order 0; all numbers; 2 messages/s; takes the text alone; sends no receipts; workers 5",
         ),
-        ({"providers": "FILE"}, "main: kind fbrq; order 1; all numbers; no rate limit; takes receipts; workers 64"),
+        (
+            {"providers": "FILE"},
+            "main: kind fbrq; order 1; all numbers; no rate limit; takes the text alone; sends no receipts; workers 64",
+        ),
     ],
 )
 def test_the_providers_of_the_settings(flags: Mapping[str, str], expected: str, tmp_path: Path) -> None:

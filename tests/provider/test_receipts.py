@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.provider.description import Receipts
+from engine.provider.receipt_table import Receipts
 from engine.provider.receipts import ProviderReceipt, Receiver, UnreadableReceipts
 
 BASE: Final[dict[str, Any]] = {
@@ -130,7 +130,27 @@ def test_a_form_and_a_query() -> None:
     receipt = ProviderReceipt(7, None, True, NOON_US, "", "")
     assert parsed(FORM, fields.encode()) == [receipt]
     assert receiver(FORM, format="query").parse("", fields, b"ignored").receipts == [receipt]
-    assert receiver(FORM).parse("", "", b"").ignored == 1
+
+
+@pytest.mark.parametrize("format", ["form", "query"])
+@pytest.mark.parametrize(
+    ("fields", "missing"),
+    [
+        ("", "st"),
+        ("ref=7&pid=p-7", "st"),
+        ("st=1&text=Hi", "ref or pid"),
+        ('{"ref": "7", "st": 1}', "st"),
+        ("ref=7&st=WAIT", ""),
+        ("pid=&st=1", ""),
+    ],
+)
+def test_a_form_without_a_status_or_an_id_is_unreadable(format: str, fields: str, missing: str) -> None:
+    table = {**FORM, "format": format, "provider_message_id": "pid"}
+    if missing:
+        with pytest.raises(UnreadableReceipts, match=f"^the {format} has no field {missing}$"):
+            receiver(table).parse("", fields, fields.encode())
+    else:
+        assert receiver(table).parse("", fields, fields.encode()).receipts == []
 
 
 def test_code_and_detail_are_bounded_and_hide_numbers() -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from scripts.sandbox_provider import main
 from tests.patience import PATIENT_SECONDS
 
 SCRIPT = Path(__file__).resolve().parents[2] / "scripts" / "sandbox_provider.py"
@@ -78,21 +79,27 @@ def _status(url: str, host: str) -> int:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "code", "words"),
+    ("arguments", "words"),
     [
-        (["--share-400", "2"], 2, "share_400: should be a number from 0 to 1"),
-        (["--delay-seconds", "5-1"], 2, "delay_seconds: the shortest should not be above the longest"),
-        (["--receipts"], 2, "--receipts needs --service-url or --receipts-url"),
-        (["--service-url", "http://127.0.0.1:1"], 2, "--service-url needs --service-token-file"),
-        (["--service-token-file", "x"], 2, "--service-token-file needs --service-url or --receipts-url"),
-        (["--providers", "4"], 2, "invalid choice: 4"),
-        (["--listen", "8090"], 2, "should look like 127.0.0.1:8090"),
-        (["--listen", "192.0.2.1:8090"], 1, "sandbox: can't listen on 192.0.2.1:8090"),
+        (["--share-400", "2"], "share_400: should be a number from 0 to 1"),
+        (["--delay-seconds", "5-1"], "delay_seconds: the shortest should not be above the longest"),
+        (["--receipts"], "--receipts needs --service-url or --receipts-url"),
+        (["--service-url", "http://127.0.0.1:1"], "--service-url needs --service-token-file"),
+        (["--service-token-file", "x"], "--service-token-file needs --service-url or --receipts-url"),
+        (["--providers", "4"], "invalid choice: 4"),
+        (["--listen", "8090"], "should look like 127.0.0.1:8090"),
     ],
 )
-def test_bad_arguments_are_one_clear_line(arguments: list[str], code: int, words: str) -> None:
-    with _start(*arguments) as process:
+def test_bad_arguments_are_one_clear_line(arguments: list[str], words: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(arguments)
+    assert ended.value.code == 2
+    assert words in capsys.readouterr().err.splitlines()[-1]
+
+
+def test_an_address_of_somebody_else_is_one_clear_line() -> None:
+    with _start("--listen", "192.0.2.1:8090") as process:
         _, errors = process.communicate(timeout=PATIENT_SECONDS)
-    assert process.returncode == code
-    assert words in errors.splitlines()[-1]
+    assert process.returncode == 1
+    assert "sandbox: can't listen on 192.0.2.1:8090" in errors.splitlines()[-1]
     assert "Traceback" not in errors

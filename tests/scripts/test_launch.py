@@ -108,8 +108,12 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Launched]:
         yield started
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_runs_until_it_is_told_to_stop(launched: Launched, number: signal.Signals) -> None:
+def test_runs_until_it_is_told_to_stop(launched: Launched) -> None:
+    runs_until(launched, signal.SIGINT)
+
+
+def runs_until(launched: Launched, number: signal.Signals) -> None:
+    """It serves, and all of it ends when it is told to by this signal."""
     metrics = re.search(r"http://\S+(?=/metrics)", launched.text())
     assert metrics
     assert get(f"{metrics[0]}/readyz")[0] == 200
@@ -233,12 +237,8 @@ def asked(url: str, header: str | None = None, body: Mapping[str, str] | None = 
 
 def test_what_a_person_has_set_is_not_printed(tmp_path: Path) -> None:
     secrets = {"MAILING_ADMIN_PASSWORD": "correct horse battery", "MAILING_API_TOKEN": "a-token-of-ones-own"}
-    started = Launched(tmp_path, "--free-ports", **secrets)
-    try:
-        started.wait_for("Ctrl-C stops all.")
-    finally:
-        started.process.terminate()
-        assert started.process.wait(30) == 0, started.text()
+    with up(tmp_path, **secrets) as started:
+        runs_until(started, signal.SIGTERM)
     assert not any(secret in started.text() for secret in secrets.values())
     assert '"Authorization: Bearer $MAILING_API_TOKEN"' in started.text()
     assert not (tmp_path / "data" / "sign-in.env").exists()

@@ -58,7 +58,7 @@ from engine.ports import AudienceState, StoreUnavailable
 from engine.store.rows import Actor
 from engine.store.store import Store
 from tests.simulation.asked import Client, Mailing
-from tests.simulation.costs import draw_budget
+from tests.simulation.costs import draw_budget, draw_prices
 from tests.simulation.history import NEVER_US
 from tests.simulation.knobs import (
     attributes_of_number,
@@ -138,7 +138,8 @@ class Life:
         """Mailing and client of each message that was claimed."""
         self.providers = Random(f"providers of {seed}")
         """Draws nothing else, so that lives are otherwise what they were before there were several."""
-        self.specs = draw_specs(self.providers, self.settings)
+        self.prices = draw_prices(seed)
+        self.specs = draw_specs(self.providers, self.settings, self.prices)
         self.provider: SimulatedProvider | None = None
         """The first one; all of them note their calls with it."""
         self.calls: list[Call] = []
@@ -191,6 +192,7 @@ class Life:
         self.clock = VirtualClock(loop)
         self.store = Store(self._file.open())
         self.store.claim = noting(self.mouth, self.store.claim, self.clock.now_us)  # type: ignore[method-assign]
+        self.store.claim_all = noting(self.mouth, self.store.claim_all, self.clock.now_us)  # type: ignore[method-assign]
         self.provider = SimulatedProvider(
             self.clock, self.random, self.faults, rejects=self.rejects, on_answer=self.mouth.answered
         )

@@ -49,7 +49,8 @@ class File:
     def open(self) -> MemoryDatabase:
         """As a process does that has just been started."""
         runner = _Runner(self.connection)
-        return MemoryDatabase(MEMORY, None, Connections(runner, dict.fromkeys(Lane, runner), [runner], None, []))
+        connections = Connections(runner, dict.fromkeys(Lane, runner), [runner], None, [])
+        return MemoryDatabase(self._refillable, connections)
 
 
 async def make_file(more: str) -> File:
@@ -66,6 +67,10 @@ class MemoryDatabase(SqliteDatabase):
     """As the product's. A transaction never suspends here, so nobody can be cancelled in the middle of one: it needs no
     task of its own to be shielded. After it others have their turn, as after any answer of a thread."""
 
+    def __init__(self, file: Refillable, connections: Connections) -> None:
+        super().__init__(MEMORY, None, connections)
+        self._file = file
+
     async def transaction(self, work: Work[T], lane: Lane = Lane.API) -> T:
         """See ``Database``."""
         try:
@@ -75,7 +80,17 @@ class MemoryDatabase(SqliteDatabase):
 
     async def _write(self, work: Work[T], until_seconds: float) -> T:
         """No other program has this file locked."""
-        return await self._call(self._writer, self._whole("BEGIN IMMEDIATE", work))
+        return await self._call(self._writer, lambda it: self._all_or_nothing(SqliteTx(it, self._client), work))
+
+    def _all_or_nothing(self, tx: SqliteTx, work: Work[T]) -> T:
+        self._file.begin()
+        try:
+            result = drive(work(tx))
+        except BaseException:
+            self._file.roll_back()
+            raise
+        self._file.commit()
+        return result
 
     async def _read_with(self, reader: Runner, work: Work[T]) -> T:
         """Nothing comes between the statements of what never suspends: they see one state without a transaction."""

@@ -1,11 +1,14 @@
-"""A SQLite in memory whose rows are made again what they were: its schema stays read, its statements stay prepared."""
+"""A SQLite in memory whose rows are made again what they were: its schema stays read, its statements stay prepared.
+
+All that one life does is a single transaction of SQLite, which is never committed: its end makes everything what it was
+at first. What the product takes for a transaction is a savepoint in it.
+"""
 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Sequence
-from graphlib import TopologicalSorter
-from typing import Any, Final
+from collections.abc import Callable
+from typing import Final
 
 _STATEMENTS: Final = 2048
 """More than the product has: one that is prepared stays so."""
@@ -19,44 +22,33 @@ class Refillable:
         self.connection = sqlite3.connect(":memory:", isolation_level=None, cached_statements=_STATEMENTS)
         prepare(self.connection)
         self.connection.deserialize(content)
-        parents_first = _parents_first(self.connection)
-        self._deletions = [f"DELETE FROM {name}" for name in reversed(parents_first)]
-        self._insertions = [
-            insertion for name in parents_first if (insertion := _insertion(self.connection, name)) is not None
-        ]
-        # Rows with keys that were put in have changed it.
-        self._sequences = self.connection.execute("SELECT name, seq FROM sqlite_sequence").fetchall()
+        self._run = self.connection.execute
 
     def refill(self) -> None:
         """Put back the rows that there were at first, and no others."""
-        run = self.connection.execute
         if self.connection.in_transaction:
-            run("ROLLBACK")
-        run("BEGIN")
-        for deletion in self._deletions:
-            run(deletion)
-        for insertion, rows in self._insertions:
-            self.connection.executemany(insertion, rows)
-        run("DELETE FROM sqlite_sequence")
-        self.connection.executemany("INSERT INTO sqlite_sequence (name, seq) VALUES (?, ?)", self._sequences)
-        run("COMMIT")
+            self._run("ROLLBACK")
+        self._run("BEGIN")
 
+    def begin(self) -> None:
+        """Begin a transaction; there is no other one."""
+        self._run("SAVEPOINT inner")
 
-def _parents_first(connection: sqlite3.Connection) -> list[str]:
-    """All tables, so that rows can be put in by this order, and removed by the reverse one. Those that refer to nobody
-    and to which nobody refers come first: what triggers write into them while others are emptied is removed at last."""
-    named = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'")
-    parents = {
-        name: {row[2] for row in connection.execute(f"PRAGMA foreign_key_list({name})")} - {name}
-        for (name,) in named.fetchall()
-    }
-    referred = {parent for of_one in parents.values() for parent in of_one}
-    alone = [name for name, of_one in parents.items() if not of_one and name not in referred]
-    return alone + [name for name in TopologicalSorter(parents).static_order() if name not in alone]
+    def commit(self) -> None:
+        """End it."""
+        self._run("RELEASE inner")
 
+    def roll_back(self) -> None:
+        """Undo it."""
+        self._run("ROLLBACK TO inner")
+        self._run("RELEASE inner")
 
-def _insertion(connection: sqlite3.Connection, name: str) -> tuple[str, Sequence[Any]] | None:
-    rows = connection.execute(f"SELECT * FROM {name}").fetchall()
-    if not rows:
-        return None
-    return f"INSERT INTO {name} VALUES ({', '.join('?' * len(rows[0]))})", rows
+    def settled(self) -> bytes:
+        """The content, of which all is committed. After this it can't be refilled."""
+        self._run("COMMIT")
+        return self.connection.serialize()
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether ``settled`` was called."""
+        return not self.connection.in_transaction

@@ -200,6 +200,7 @@ class FaultyStore:
                 raise
             return result
 
+        self.__dict__[verb] = call
         return call
 
     async def _delay(self, told: asyncio.Event | None = None) -> None:

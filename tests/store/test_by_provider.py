@@ -12,6 +12,7 @@ from engine.store import Store, mailing_stats
 from engine.store.rows import ProviderCounts
 from tests.store.world import BY, LEASE, NOW, a_mailing_with, claim, messages, outcome
 
+pytestmark = pytest.mark.usefixtures("url")
 PRICED = Quote(30)
 A, B = Route(1), Route(2)
 

@@ -263,6 +263,46 @@ async def test_a_longer_text_has_another_price(store: Store) -> None:
     assert sorted(await costs(store, mailing_id)) == [0, 0, 20]
 
 
+def by_number(prices: Iterable[int], budget: bool = False) -> Quote:
+    """Each of the clients that ``add_clients`` makes has a text of its own, at most of 100."""
+    listed = list(prices)
+    return Quote(100, budget, lambda person: listed[person.phone_number % len(listed)])
+
+
+async def personal(store: Store, mailing_id: int, owner: int, quote: Quote, now_us: int = NOW) -> list[Claim]:
+    return await claim(store, mailing_id, owner, now_us=now_us, quote=quote, personal=True)
+
+
+async def test_a_crash_leaves_of_a_text_of_ones_own_no_more_than_its_price(store: Store) -> None:
+    mailing_id, dead = await a_mailing(store, 2)
+    claims = await personal(store, mailing_id, dead, by_number([10, 20]))
+    assert {taken.charge for taken in claims} == {Charge(0, 10), Charge(0, 20)}
+    assert sorted(await costs(store, mailing_id)) == [10, 20]
+    await store.recover(LEASE + 1, 100, expired_only=True)
+    again = await personal(store, mailing_id, await add_engine(store), by_number([10, 20]), LEASE + 2)
+    assert {taken.charge for taken in again} == {Charge(10, 10), Charge(20, 20)}
+
+
+async def test_texts_of_ones_own_use_a_budget_to_its_end(store: Store) -> None:
+    mailing_id, owner = await a_mailing(store, 5, budget=60)
+    quote = by_number([10, 10, 40, 10, 10], budget=True)
+    for _ in range(3):
+        claims = await personal(store, mailing_id, owner, quote)
+        for taken in claims:
+            await record(store, owner, [taken], Event.ACCEPT, cost=taken.charge.reserved)
+    assert await costs(store, mailing_id) == [10, 10, 40, 0, 0]
+    assert (await store.get_mailing(mailing_id)).pause_reason is PauseReason.BUDGET
+
+
+async def test_what_a_crash_has_charged_needs_no_room_to_be_called_again(store: Store) -> None:
+    mailing_id, dead = await a_mailing(store, 1, budget=15)
+    quote = by_number([15], budget=True)
+    assert len(await personal(store, mailing_id, dead, quote)) == 1
+    await store.recover(LEASE + 1, 100, expired_only=True)
+    (taken,) = await personal(store, mailing_id, await add_engine(store), quote, LEASE + 2)
+    assert taken.charge == Charge(15, 15)
+
+
 async def test_engines_at_once_never_exceed_a_budget(store: Store) -> None:
     mailing_id, owner = await a_mailing(store, 60, budget=405)
     engines = [owner, await add_engine(store), await add_engine(store)]

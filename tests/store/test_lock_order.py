@@ -40,6 +40,17 @@ _IN_ORDER: Final = re.compile(
 )
 
 
+def _locked_sql() -> str:
+    """Each key of a row that others can't change now, with its table: SHARE and stronger, but not the KEY SHARE of
+    foreign keys."""
+    free, locked = [], []
+    for table in ORDER:
+        key = _KEYS.get(table, "id")
+        free.append(f"free_{table} AS (SELECT {key} FROM {table} FOR NO KEY UPDATE SKIP LOCKED)")
+        locked.append(f"SELECT '{table}', {key} FROM {table} WHERE {key} NOT IN (SELECT {key} FROM free_{table})")
+    return f"WITH {', '.join(free)} {' UNION ALL '.join(locked)}"
+
+
 class Observer:
     """Looks from a session of its own, after each statement of the store's, at which rows are locked by then."""
 
@@ -64,8 +75,9 @@ class Observer:
         if any(self._held[table] for table in ("mailing_counters", "mailing_stat")) and not _is_last(sql):
             self.problems.append(f"it follows the counters: {sql}")
         keyed = _WAITS_FOR_A_KEY.search(sql)
+        locked = await self._session.fetch(_locked_sql())
         for table in ORDER:
-            now = await self._locked(table)
+            now = {row[1] for row in locked if row[0] == table}
             more = now - self._held[table]
             self._held[table] |= now
             if more:
@@ -78,14 +90,6 @@ class Observer:
                 self.problems.append(f"{table} {min(more)} after a later one: {sql}")
             if len(more) > 1 and not skips and not _IN_ORDER.search(sql):
                 self.problems.append(f"{len(more)} rows of {table} in any order: {sql}")
-
-    async def _locked(self, table: str) -> set[int]:
-        """Keys of rows that others can't change now: SHARE and stronger, but not the KEY SHARE of foreign keys."""
-        key = _KEYS.get(table, "id")
-        async with self._session.transaction():
-            rows = await self._session.fetch(f"SELECT {key} FROM {table}")
-            free = await self._session.fetch(f"SELECT {key} FROM {table} FOR NO KEY UPDATE SKIP LOCKED")
-        return {row[0] for row in rows} - {row[0] for row in free}
 
 
 def _is_last(sql: str) -> bool:

@@ -166,7 +166,7 @@ class Twins:
     async def _on_real(self, verbs: dict[str, Verb], seed: int) -> tuple[Story, list[list[str]]]:
         self._number += 1
         name = f"scenario_{self._number}"
-        await self._admin.execute(f"CREATE DATABASE {name} TEMPLATE {_database(self._url)}")
+        await self._admin.execute(f"CREATE DATABASE {name} TEMPLATE {_database(self._url)} STRATEGY file_copy")
         rig = RealRig(self._url.replace(f"/{_database(self._url)}?", f"/{name}?"), self._admin)
         await rig.open()
         try:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import random
+import re
 import time
 from functools import partial
 from pathlib import Path
+from typing import Final
 
 import pytest
 
@@ -22,16 +24,26 @@ from tests.store.world import BY, NOW, add_clients, add_engine, add_mailing, cla
 
 KEY = RequestKey("scoped", "CreateClient", "digest")
 MANY = 3_000
+_DIGITS: Final = re.compile(rb"(?=(7916\d{7}))")
+"""Numbers of ``client``; one may begin within what looks like another."""
+_BYTES: Final = re.compile(rb"(?=(\x00\x12\x6e.{3}))", re.DOTALL)
+"""The same as SQLite stores an integer of their size."""
+
+
+def numbers_in(data: bytes) -> set[int]:
+    """All that may be numbers of clients. One pass: to look for each number by itself took ten seconds."""
+    return {int(found) for found in _DIGITS.findall(data)} | {
+        int.from_bytes(found, "big") for found in _BYTES.findall(data)
+    }
 
 
 def traces(folder: Path, numbers: list[int]) -> dict[str, list[int]]:
-    """Which of these numbers are in which file: as digits, or as SQLite stores an integer of this size."""
+    """Which of these numbers are in which file."""
     found: dict[str, list[int]] = {}
     for file in sorted(folder.iterdir()):
-        data = file.read_bytes()
-        inside = [n for n in numbers if str(n).encode() in data or n.to_bytes(6, "big") in data]
+        inside = numbers_in(file.read_bytes()).intersection(numbers)
         if inside:
-            found[file.name] = inside
+            found[file.name] = sorted(inside)
     return found
 
 
@@ -84,9 +96,9 @@ def told_by_the_provider(record: Record, said: str) -> Record:
 @pytest.mark.parametrize("kind", ["sqlite-inline", pytest.param("postgres", marks=pytest.mark.postgres)])
 async def test_no_table_keeps_the_number_of_a_client_that_is_gone(store: Store) -> None:
     gone = await a_life(store)
-    values = await store._db.read(all_values)
-    assert str(client(9_500_000).phone_number) in values  # so it would be seen
-    assert [number for number in gone if str(number) in values] == []
+    values = numbers_in((await store._db.read(all_values)).encode())
+    assert client(9_500_000).phone_number in values  # so it would be seen
+    assert values.isdisjoint(gone)
 
 
 @pytest.mark.parametrize("kind", ["sqlite"])

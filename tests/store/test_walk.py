@@ -27,6 +27,9 @@ from tests.store.world import BY, END, add_engine, add_mailing, client, mailing,
 
 TAGS = ("a", "b", "c")
 STEPS = {"sqlite": 200, "sqlite-inline": 500, "postgres": 300}
+CHECKED_EACH = {"sqlite": 8, "sqlite-inline": 1, "postgres": 8}
+"""Steps from one comparison of all counters with all rows to the next. What a verb has miscounted stays, so a later
+one finds it; inline, where it is cheap, the verb is named, too."""
 STEPS_MAX = 1_900
 """Where every step is to be seen, a walk goes on until it is. Later all mailings have ended."""
 RESULTS = [
@@ -101,8 +104,8 @@ async def waiting_and_listed(store: Store) -> int:
 class Walk:
     """One life of a store."""
 
-    def __init__(self, store: Store, seed: int) -> None:
-        self.store, self.chance = store, random.Random(seed)
+    def __init__(self, store: Store, seed: int, checked_each: int) -> None:
+        self.store, self.chance, self._checked_each = store, random.Random(seed), checked_each
         self.mailings: list[int] = []
         self.clients: list[int] = []
         self.owners: list[int] = []
@@ -258,20 +261,22 @@ class Walk:
         await self.create_mailing()
         verbs = self.verbs()
         weights = [often for often, _ in verbs.values()]
-        walked = 0
+        walked, before = 0, await look(self.store)
         while walked < steps or (wanted - self.steps_seen and walked < STEPS_MAX):
             walked += 1
             self.now_us += self.chance.randint(0, 100)
             (verb,) = self.chance.choices(list(verbs), weights)
-            before = await look(self.store)
             try:
                 await verb()
             except (NotFound, ReadOnly, Impossible):
-                continue  # a deleted client, an ended mailing
+                continue  # a deleted client, an ended mailing: it has changed nothing, or the next one is blamed for it
             after = await look(self.store)
             self.judge(before, after, verbs[verb][1], verb.__name__)
-            assert await self.store.check() == [], verb.__name__
+            before = after
+            if walked % self._checked_each == 0:
+                assert await self.store.check() == [], verb.__name__
             assert await waiting_and_listed(self.store) == 0, verb.__name__
+        assert await self.store.check() == []
 
     def judge(self, before: dict[int, Seen], after: dict[int, Seen], events: Iterable[Event], verb: str) -> None:
         """Every difference must be a step of the table by one of the verb's events."""
@@ -301,7 +306,7 @@ def moved(old: Seen, new: Seen, verb: str) -> int:
 
 @pytest.mark.parametrize("seed", [1, 2])
 async def test_every_walk_keeps_the_rules(store: Store, kind: str, seed: int) -> None:
-    walk = Walk(store, seed)
+    walk = Walk(store, seed, CHECKED_EACH[kind])
     wanted = ALL_STEPS if kind == "sqlite-inline" else set()  # the others are slow, and walk less far
     await walk.run(STEPS[kind], wanted)
     assert walk.steps_seen >= wanted

@@ -89,10 +89,19 @@ async def a_mailing_with(store: Store, clients: int) -> tuple[int, int]:
 
 
 async def claim(
-    store: Store, mailing_id: int, owner: int, limit: int = 100, now_us: int = NOW, quote: Quote = NO_PRICE
+    store: Store,
+    mailing_id: int,
+    owner: int,
+    limit: int = 100,
+    now_us: int = NOW,
+    quote: Quote = NO_PRICE,
+    *,
+    personal: bool = False,
 ) -> list[Claim]:
     """Claim with a lease until ``LEASE``."""
-    return await store.claim(mailing_id, limit, owner=owner, now_us=now_us, lease_until_us=LEASE, quote=quote)
+    return await store.claim(
+        mailing_id, limit, owner=owner, now_us=now_us, lease_until_us=LEASE, quote=quote, personal=personal
+    )
 
 
 async def claim_all(store: Store, mailing_ids: Iterable[int], owner: int, limit: int) -> list[list[Claim]]:

@@ -7,8 +7,11 @@ import { Button, Dialog, Trouble } from "./parts.js";
 const FORMATS = ["excel", "csv"];
 const today = () => new Date().toLocaleDateString("sv"); // 2026-11-23
 
-/** `what`: the collection, which names the file; `title`, `words`: of the dialog; `button`: more of the button that opens it. */
-export function ExportButton({ what, filter, label, title, words, button }) {
+/**
+ * `name`: of the file; `excel`, `csv`: {path, accept, made(response)} of each, see api.js; `title`, `words`: of the dialog;
+ * `button`: more of the button that opens it.
+ */
+export function ExportButton({ name, excel, csv, label, title, words, button }) {
   const [open, setOpen] = useState(false);
   const [busy, setBusy] = useState(null);
   const [error, setError] = useState(null);
@@ -16,8 +19,8 @@ export function ExportButton({ what, filter, label, title, words, button }) {
     setBusy(format);
     setError(null);
     try {
-      const query = new URLSearchParams({ format, filter: JSON.stringify(filter) });
-      await download(`/${what}/export?${query}`, `${what}-${today()}.csv`);
+      const { path, ...how } = { excel, csv }[format];
+      await download(path, `${name}-${today()}.csv`, how);
       setOpen(false);
     } catch (problem) {
       setError(problem);

@@ -2,7 +2,8 @@
 
 import { number, t } from "../i18n.js";
 import { Field } from "./fields.js";
-import { h, useId, useMemo, useRef, useState } from "./lib.js";
+import { Fragment, h, useId, useMemo, useRef, useState } from "./lib.js";
+import { Button } from "./parts.js";
 
 const SHOWN = 100; // of more nobody reads the end: typing finds the rest
 
@@ -14,6 +15,20 @@ const looks = (value) => (value === "" ? "none" : ""); // "no tag" must not be t
 function matching(options, typed) {
   const wanted = plain(typed);
   return (wanted ? options.filter((each) => plain(each.label).includes(wanted)) : options).slice(0, SHOWN);
+}
+
+/** A value without what people write in several ways. */
+const spelt = (text) =>
+  text
+    .toLowerCase()
+    .replaceAll("ё", "е")
+    .replace(/[\s_-]+/g, " ")
+    .trim();
+
+/** Choices that are other spellings of those that are chosen. */
+function twinsOf(options, values) {
+  const chosen = new Set(values.map(spelt));
+  return options.filter((each) => each.value !== "" && !values.includes(each.value) && chosen.has(spelt(each.value)));
 }
 
 /** What somebody means by a text: the choice that is called so, or the text as a new value. */
@@ -64,8 +79,11 @@ export function Pickers({ options, values, onChange, read, unknown, name = (valu
     return isNew ? [...others, { value, label: t("picker.use", { value }), count: unknown }] : others;
   }, [options, values, typed]);
   const remove = (value) => onChange(values.filter((each) => each !== value));
+  const twins = useMemo(() => twinsOf(options, values), [options, values]);
+  const addTwins = () => onChange([...values, ...twins.map(({ value }) => value)]);
   return h(Combo, {
     ...rest,
+    hint: twins.length > 0 ? h(Twins, { twins, onAdd: addTwins }) : rest.hint,
     found,
     text: typed,
     first: 0,
@@ -84,6 +102,18 @@ export function Pickers({ options, values, onChange, read, unknown, name = (valu
 }
 
 const nothing = () => {};
+
+/** To whoever is compared with, "Омск" and "омск" are two values: people mean both. */
+const Twins = ({ twins, onAdd }) =>
+  h(
+    Fragment,
+    null,
+    t("picker.twins", { values: twins.map(({ label, count }) => withCount(label, count)).join(", ") }),
+    " ",
+    h(Button, { className: "small", onClick: onAdd }, t("picker.twins_add")),
+  );
+
+const withCount = (label, count) => (typeof count === "number" ? `${label} (${number(count)})` : label);
 
 /** What both are: a line to type in, and a list of what is `found`; `first`: which of it Enter takes when nobody has moved. */
 function Combo({

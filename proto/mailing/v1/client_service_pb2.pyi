@@ -357,6 +357,7 @@ class ImportClientsRequest(_message.Message):
     SKIP_OPEN_MAILINGS_FIELD_NUMBER: _builtins.int
     TIME_ZONE_BY_NUMBER_FIELD_NUMBER: _builtins.int
     TIME_ZONE_FIELD_NUMBER: _builtins.int
+    DEFAULT_TIME_ZONE_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """On the first page: makes a repeat safe (AIP-155). The same id with the same rows gets the first answer again, and
     nothing is stored. An import that was cut off has no answer yet: the repeat goes through all rows.
@@ -384,6 +385,10 @@ class ImportClientsRequest(_message.Message):
     """On the first page: the time zone of each row that names none, written as in `Client.time_zone`; also of clients that
     exist, as if a column had it. With `time_zone_by_number` only of those whose number's code tells none.
     """
+    default_time_zone: _builtins.str
+    """On the first page: the time zone that the default is for this import. Clients that exist get it only by a row that
+    has the field `time_zone`, and has it empty.
+    """
     @_builtins.property
     def rows(self) -> _containers.RepeatedCompositeFieldContainer[Global___ImportClientsRow]:
         """100 to 1,000 rows a page are best; 10,000 at most, and 1 MiB a page, as any message to the engine."""
@@ -399,10 +404,11 @@ class ImportClientsRequest(_message.Message):
         skip_open_mailings: _builtins.bool = ...,
         time_zone_by_number: _builtins.bool = ...,
         time_zone: _builtins.str = ...,
+        default_time_zone: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["errors_max", b"errors_max", "request_id", b"request_id", "rows", b"rows", "skip_open_mailings", b"skip_open_mailings", "source_digest", b"source_digest", "time_zone", b"time_zone", "time_zone_by_number", b"time_zone_by_number", "validate_only", b"validate_only"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["default_time_zone", b"default_time_zone", "errors_max", b"errors_max", "request_id", b"request_id", "rows", b"rows", "skip_open_mailings", b"skip_open_mailings", "source_digest", b"source_digest", "time_zone", b"time_zone", "time_zone_by_number", b"time_zone_by_number", "validate_only", b"validate_only"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

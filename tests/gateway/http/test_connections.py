@@ -245,6 +245,14 @@ async def test_what_is_no_http_is_a_problem(sent: bytes, status: bytes) -> None:
 GET = b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
 
 
+@pytest.mark.parametrize("address", ["/healthz?search=ОМС", "/ОМС", "/healthz?search=a b"])
+async def test_an_address_that_is_not_encoded_is_called_so(address: str) -> None:
+    async with gateway(SETTINGS, ROUTES, LIMITS) as url:
+        answer, _ = await answer_to(url, f"GET {address} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+        assert answer.split(b" ")[1] == b"400"
+        assert b"URL_NOT_ENCODED" in answer
+
+
 async def test_a_newcomer_gets_the_place_of_whoever_has_said_nothing_for_longest() -> None:
     async with gateway(SETTINGS, ROUTES, Limits(3, 2048, 30, 30, 30)) as url:
         kept = [await connect(url) for _ in range(3)]

@@ -180,3 +180,11 @@ def test_a_proposed_name_is_one_and_new(name: str, taken: set[str]) -> None:
 @given(st.text(max_size=60))
 def test_a_name_is_folded_once(name: str) -> None:
     assert folded(folded(name)) == folded(name)
+
+
+def test_a_column_that_is_not_there_is_told_with_those_that_are() -> None:
+    assert fields("МОБИЛЬНЫЙ  номер", "b", plan=plan_of(["мобильный_номер=phone_number"])) == ["phone_number", IGNORE]
+    with pytest.raises(Unfit, match=r"'тел'.*; the columns are 'Мобильный номер', 'b'$"):
+        columns_of(["Мобильный номер", "", "b"], plan_of(["Тел=phone_number"]))
+    with pytest.raises(Unfit, match=r"'c29', …$"):
+        columns_of([f"c{at}" for at in range(100)], plan_of(["Тел=phone_number"]))

@@ -347,6 +347,22 @@ def test_a_number_that_went_through_a_table_is_no_phone_number_in_ndjson(phone: 
     assert read(b'{"phone_number": "7", "tag": 5}') == [RowError(1, "tag", Fault("must be a text in quotes"))]
 
 
+@pytest.mark.parametrize(
+    ("cell", "number"),
+    [
+        ("79161234567.0", "79161234567"),
+        ("79161234567,00", "79161234567"),
+        ("9161234567.0", "9161234567"),
+        ("7771234567.0", "7771234567"),  # ten digits that begin with 7: the engine refuses them
+        *((cell, cell) for cell in ("79161234567.5", "7.0E+10", "8 916 123-45-67.0", "79161234567.", "a.0")),
+    ],
+)
+def test_a_whole_number_that_is_written_as_a_decimal_is_that_phone_number(cell: str, number: str) -> None:
+    (row,) = read_rows([f"phone_number;tag\n{cell};1.0\n".encode()])
+    assert isinstance(row, ImportRow)
+    assert (row.cell("phone_number"), row.cell("tag"), row.raw) == (number, "1.0", [cell, "1.0"])
+
+
 def test_an_empty_ndjson_body_is_no_error_when_the_format_is_told() -> None:
     assert list(read_rows([b""], "ndjson")) == []
 

@@ -26,9 +26,9 @@ async def pieces(data: bytes) -> AsyncIterator[bytes]:
         yield data[begin : begin + 1000]
 
 
-async def read(data: bytes, plan: Plan = Plan()) -> tuple[list[Item], RowReader]:  # noqa: B008
+async def read(data: bytes, plan: Plan = Plan(), sheet: str = "") -> tuple[list[Item], RowReader]:  # noqa: B008
     reader, items = RowReader("sheet", plan=plan), []
-    async with aclosing(Workbooks().rows(pieces(data))) as rows:
+    async with aclosing(Workbooks().rows(pieces(data), sheet)) as rows:
         async for piece in rows:
             items += reader.feed(piece)
     return items + reader.finish(), reader
@@ -71,6 +71,51 @@ async def test_a_cell_is_what_people_see() -> None:
 
 async def test_formulas_that_were_never_reckoned_and_errors_are_empty() -> None:
     assert await tags(Raw("", "<f>1+1</f>"), Raw('t="e"', "<v>#N/A</v>")) == ["", ""]
+
+
+async def test_formulas_that_were_never_reckoned_are_told_of_by_their_columns() -> None:
+    never = [Raw("", "<f>1+1</f>"), Raw("", '<f t="shared" si="0"/><v/>'), Raw('s="1"', "<f>A1&amp;B1</f><v></v>")]
+    reckoned = [Raw("", "<f>3+4</f><v>7</v>"), Raw('t="str"', "<f>IF(1,B1)</f><v></v>"), "text", None]
+    table: list[Any] = [
+        None,
+        [None, "Телефон", "Сумма", ""],
+        *([None, "79161234567", value] for value in (*never, *reckoned)),
+    ]
+    table.append([Raw("", "<f>1</f>"), "79161234568", None, Raw("", "<f>2</f>")])
+    _, reader = await read(workbook(("S", table)), Plan(unknown=Unknown.PROPOSE))
+    assert reader.formulas == [("A", 1), ("Сумма", 3), ("D", 1)]
+    many = [HEADER, *(["79161234567", Raw("", f"<f>{'1+' * 50}1</f>")] for _ in range(5_000))]  # several pieces
+    assert (await read(workbook(("S", many))))[1].formulas == [("tag", 5_000)]
+
+
+async def test_one_sheet_is_read_and_the_others_are_told_of() -> None:
+    both: list[tuple[str, Any]] = [
+        ("Пусто", []),
+        ("Клиенты", [HEADER, ["79161234567"]]),
+        ("Итоги", [["a"]]),
+        ("Ещё", [HEADER, ["79161234568"]]),
+    ]
+    items, reader = await read(workbook(*both))
+    assert (reader.sheet, reader.other_sheets, [item.raw[0] for item in items]) == (
+        "Клиенты",
+        ["Итоги", "Ещё"],
+        ["79161234567"],
+    )
+    items, reader = await read(workbook(*both), sheet="Ещё")
+    assert (reader.sheet, reader.other_sheets) == ("Ещё", ["Клиенты", "Итоги"])
+    assert [item.raw[0] for item in items] == ["79161234568"]
+    for name in ("клиенты", "no\0\ud800ne"):
+        with pytest.raises(UnreadableInput, match="its sheets are 'Пусто', 'Клиенты', 'Итоги', 'Ещё'"):
+            await read(workbook(*both), sheet=name)
+
+
+async def test_a_hidden_sheet_is_read_when_no_other_has_rows() -> None:
+    parts = frame(["Список", "Клиенты"])
+    parts["xl/workbook.xml"] = parts["xl/workbook.xml"].replace('name="Список"', 'name="Список" state="hidden"')
+    for rows, sheet in ([HEADER, ["79161234568"]], "Клиенты"), ([], "Список"):
+        sheets = {"xl/worksheets/sheet1.xml": sheet_xml([HEADER]), "xl/worksheets/sheet2.xml": sheet_xml(rows)}
+        _, reader = await read(packed(parts | sheets))
+        assert (reader.sheet, reader.other_sheets) == (sheet, [])
 
 
 async def test_shared_strings_are_looked_up() -> None:
@@ -214,5 +259,5 @@ async def test_some_are_read_at_a_time_and_nothing_stays_of_one_that_is_left() -
     second = asyncio.ensure_future(anext(then))
     assert not (await asyncio.wait([second], timeout=0.1))[0]
     await first.aclose()
-    assert (await second).startswith(b'{"sheet":"S"}')
+    assert (await second).startswith(b'{"sheet":"S"')
     await then.aclose()

@@ -14,6 +14,7 @@ import asyncpg
 
 from tests.simulation.loop import VirtualLoop
 from tests.simulation.postgres.server import Answer, Request, Server, Session
+from tests.simulation.postgres.text import Kind
 
 VERB: ContextVar[str] = ContextVar("verb", default="")
 """What the transaction is for, for the log of waits."""
@@ -192,9 +193,13 @@ class Connection:
     def has(self, key: tuple[str, type, bool]) -> bool:
         """Whether the statement is prepared. Of one that was prepared on any connection of this server, it is said that
         it was when this one was made: a life has few statements and many connections."""
-        if key[0] in self._pool.server.prepared:
-            self._prepared.add(key[0])
-        return key[0] in self._prepared
+        if key[0] in self._prepared:
+            return True
+        server = self._pool.server
+        if server.is_new and key[0] not in server.prepared:
+            return False
+        self._prepared.add(key[0])
+        return True
 
     async def _get_statement(self, query: str, timeout: float | None) -> None:
         self._check_open()
@@ -205,7 +210,8 @@ class Connection:
         """What asyncpg does with a statement that it meets for the first time: ask what it is like, and read the
         answer. Meanwhile the server waits for the rest of the command, and ends nothing."""
         self._prepared.add(query)
-        if self._session.transaction is None or self._is_atomic or self.is_black:
+        is_known = not self._pool.server.is_new or self._session.transaction is None
+        if is_known or self._is_atomic or self.is_black:
             return
         self._session.wait_for_rest()
         future: asyncio.Future[None] = self._loop.create_future()
@@ -268,22 +274,23 @@ class Connection:
     async def ask(self, text: str, args: tuple[Any, ...], timeout: float | None = None) -> Answer:
         """Send a statement and wait for its answer."""
         self._check_open()
-        network, word = self._pool.network, text[:6]
-        if word == "BEGIN ":
+        pool = self._pool
+        network, command = pool.network, pool.server.command(text)
+        kind = command.kind
+        if kind is Kind.BEGIN:
             self._is_slow = bool(network.slow) and network.random.random() < network.slow
-            # One that reads one state of the database: here nothing may come between its statements.
-            self._is_atomic = "REPEATABLE READ" in text
+            self._is_atomic = command.is_atomic
         if network.cut and network.random.random() < network.cut:
             self._break()
-        request = Request(text, args, VERB.get())
-        is_slow = self._is_slow and (not self._is_atomic or word == "BEGIN ")
-        if self.is_black or is_slow:
+        request = Request(command, args, VERB.get())
+        is_slow = self._is_slow and (kind is Kind.BEGIN or not self._is_atomic)
+        if is_slow or self.is_black:
             await self._exchange(request, is_slow, timeout)
         else:
             self._session.send(request)
             if not request.is_done:
                 await self._wait(request, self._loop.create_future(), timeout, 0.0)
-        if word == "COMMIT" and network.lose_commit and network.random.random() < network.lose_commit:
+        if network.lose_commit and kind is Kind.COMMIT and network.random.random() < network.lose_commit:
             self._break()
         if request.error is not None:
             raise request.error
@@ -325,8 +332,11 @@ class Connection:
         if limit is None:
             await future
             return
-        async with asyncio.timeout(limit):
+        timer = self._loop.call_later(limit, _time_out, future)
+        try:
             await future
+        finally:
+            timer.cancel()
 
     def _check_open(self) -> None:
         if self.is_closed():
@@ -360,3 +370,8 @@ class _Transaction:
 def _wake(future: asyncio.Future[None]) -> None:
     if not future.done():
         future.set_result(None)
+
+
+def _time_out(future: asyncio.Future[None]) -> None:
+    if not future.done():
+        future.set_exception(TimeoutError())

@@ -25,6 +25,8 @@ from tests.simulation.postgres.text import Locking, Statement, Step
 class Transaction(Holder):
     """A transaction: its locks, and the rows that it has changed."""
 
+    __slots__ = ("changes", "is_read_only", "savepoints", "written")
+
     def __init__(self, label: str, program: str, *, is_read_only: bool) -> None:
         super().__init__(label, program)
         self.is_read_only = is_read_only
@@ -51,6 +53,7 @@ class Data:
         self._rows = template.borrow()
         self._rows.is_free = self._is_free
         self._run: Callable[..., sqlite3.Cursor] = self._rows.connection.execute
+        self._file = self._rows.file
         self._live: Transaction | None = None
         """Whose changes are in the SQLite; ``None``: nobody's."""
         self._asking: Transaction | None = None
@@ -86,13 +89,13 @@ class Data:
             raise
         return result
 
-    def _step(self, transaction: Transaction, step: Step, args: list[Any]) -> tuple[list[Row], int]:
+    def _step(self, transaction: Transaction, step: Step, args: Sequence[Any]) -> tuple[list[Row], int]:
         for locking in step.lockings:
             self._lock_rows(transaction, locking, args)
         if not step.changes:
             return self._fetch(step.sql, args), 0
         if self._live is not transaction:
-            self._run("BEGIN")
+            self._file.begin()
             self._live = transaction
         changes: list[Change] = []
         self._rows.changes = changes
@@ -117,11 +120,12 @@ class Data:
             rows = self._fetch(step.result_sql, args)
         return rows, sum(change.table.name == step.changes for change in done)
 
-    def _fetch(self, sql: str, args: list[Any]) -> list[Row]:
-        return self._run(sql, args[: _parameters(sql)]).fetchall()
+    def _fetch(self, sql: str, args: Sequence[Any]) -> list[Row]:
+        number = _parameters(sql)
+        return self._run(sql, args if len(args) == number else args[:number]).fetchall()
 
     # -- locks ---------------------------------------------------------------------------------
-    def _lock_rows(self, transaction: Transaction, locking: Locking, args: list[Any]) -> None:
+    def _lock_rows(self, transaction: Transaction, locking: Locking, args: Sequence[Any]) -> None:
         self._asking = transaction
         rows = self._fetch(locking.sql, args)
         if self._disorder is not None and not locking.is_ordered:
@@ -154,19 +158,19 @@ class Data:
         table, kind, key, old, new = change
         if kind == TRIED:
             return []
-        needed: list[tuple[Key, Mode]] = []
-        row = (table.name, key)
-        if kind == UPDATE:
-            changed = {place for place in table.key_columns if old[place] != new[place]}
-            needed.append((row, Mode.UPDATE if changed else Mode.NO_KEY_UPDATE))
-        elif kind == DELETE:
+        row, is_new = (table.name, key), kind == INSERT
+        if kind == DELETE:
             return [(row, Mode.UPDATE)]
-        for name, places in table.uniques:
+        needed: list[tuple[Key, Mode]] = []
+        has_other_keys = is_new or any(old[place] != new[place] for place in table.key_columns)
+        if not is_new:
+            needed.append((row, Mode.UPDATE if has_other_keys else Mode.NO_KEY_UPDATE))
+        for name, places in table.uniques if has_other_keys else ():
             values = [new[place] for place in places]
-            if None not in values and (kind == INSERT or values != [old[place] for place in places]):
+            if None not in values and (is_new or values != [old[place] for place in places]):
                 needed.append(((f"unique {table.name}", name, *values), Mode.UPDATE))
         # A reference of a row that this transaction has written before is looked at again, changed or not.
-        again = kind == INSERT or row in transaction.written
+        again = is_new or row in transaction.written
         for parent, place in table.parents:
             if new[place] is not None and (again or new[place] != old[place]):
                 needed.append(((parent, new[place]), Mode.KEY_SHARE))
@@ -197,7 +201,7 @@ class Data:
         """Make its changes everybody's; its locks are the caller's affair."""
         if transaction.changes:
             self._turn(transaction)
-            self._run("COMMIT")
+            self._file.commit()
             self._live = None
             self._taken_back.clear()
 
@@ -221,7 +225,7 @@ class Data:
         if self._live is not None:
             self._put_aside()
         if transaction.changes:
-            self._run("BEGIN")
+            self._file.begin()
             self._live = transaction
             for change in transaction.changes:
                 self._redo(change)
@@ -238,7 +242,7 @@ class Data:
     def _put_aside(self) -> None:
         if self._live is None:
             return
-        self._run("ROLLBACK")
+        self._file.roll_back()
         self._live = None
         for name in self._taken_back:
             self._run("UPDATE sqlite_sequence SET seq = ? WHERE name = ?", (self._sequences[name], name))
@@ -251,9 +255,9 @@ class Data:
         return self._run(sql, args).fetchall()
 
     def content(self) -> bytes:
-        """All that is committed, to begin another one with."""
+        """All that is committed, to begin another one with; nothing can be asked of this one any more."""
         self._put_aside()
-        return self._rows.connection.serialize()
+        return self._file.settled()
 
     def close(self) -> None:
         """Let go of it."""

@@ -37,6 +37,7 @@ _CONFLICTS: Final = (
 class Holder:
     """A transaction, as far as locks go."""
 
+    __slots__ = ("held", "label", "number", "program", "waiter")
     _numbers = itertools.count(1)
 
     def __init__(self, label: str = "", program: str = "") -> None:
@@ -143,7 +144,11 @@ class Locks:
             else:
                 lock.holders[holder] = before
         for key, _ in freed:
-            self._serve(key)
+            left = self._locks.get(key)
+            if left is not None and left.queue:
+                self._serve(key)
+            elif left is not None and not left.holders:
+                del self._locks[key]
 
     def blockers(self, holder: Holder) -> list[Holder]:
         """For whom it waits, as ``pg_blocking_pids`` says it."""

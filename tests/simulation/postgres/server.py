@@ -19,12 +19,10 @@ from tests.simulation.loop import EPOCH_US, PROGRAM, VirtualLoop
 from tests.simulation.postgres.data import Data, MustWait, Transaction
 from tests.simulation.postgres.locks import Locks, Wait
 from tests.simulation.postgres.tables import Template
-from tests.simulation.postgres.text import Statement, understand
+from tests.simulation.postgres.text import BEGIN, Command, Kind
 
 DEADLOCK_SECONDS: Final = 1.0
 _UNITS: Final = {"": 0.001, "ms": 0.001, "s": 1.0, "min": 60.0}
-_SAVEPOINT: Final = re.compile(r"(SAVEPOINT|ROLLBACK TO SAVEPOINT|RELEASE SAVEPOINT) (\w+)")
-_SET: Final = re.compile(r"SET (LOCAL )?(?:SESSION )?(\w+) (?:=|TO) '?([^']+)'?")
 _VIOLATIONS: Final[Mapping[str, type[Exception]]] = {
     "UNIQUE": asyncpg.UniqueViolationError,
     "FOREIGN": asyncpg.ForeignKeyViolationError,
@@ -48,11 +46,11 @@ def seconds(setting: str) -> float:
 class Request:
     """A statement that was sent, until it is answered."""
 
-    __slots__ = ("args", "began_seconds", "error", "is_cancelled", "is_done", "label", "on_done", "result", "text")
+    __slots__ = ("args", "began_seconds", "command", "error", "is_cancelled", "is_done", "label", "on_done", "result")
 
-    def __init__(self, text: str, args: Sequence[Any], label: str = "") -> None:
+    def __init__(self, command: Command, args: Sequence[Any], label: str = "") -> None:
         """``label``: what its transaction is for, for the log of waits."""
-        self.text, self.args, self.label = text, args, label
+        self.command, self.args, self.label = command, args, label
         self.is_done = self.is_cancelled = False
         self.result: Answer | None = None
         self.error: Exception | None = None
@@ -75,6 +73,8 @@ class Server:
         self.statements = self.deadlocks = 0
         self.prepared: set[str] = set()
         """Statements that some connection has prepared."""
+        self.is_new = True
+        """It has just been started; else all statements had been prepared before."""
         self.bugs: list[str] = []
         """What this model could not do. The product takes it for a failing store, so somebody has to look here."""
         self.context: Context = copy_context()
@@ -109,12 +109,12 @@ class Server:
             if session.program == program:
                 session.hang_up()
 
-    def understand(self, text: str) -> Statement:
+    def command(self, text: str) -> Command:
         """See ``text.py``."""
-        known = self.template.statements
-        if (statement := known.get(text)) is None:
-            known[text] = statement = understand(text, self.template.keys)
-        return statement
+        known = self.template.commands
+        if (command := known.get(text)) is None:
+            known[text] = command = Command.of(text, self.template.keys)
+        return command
 
     def later(self, delay_seconds: float, callback: Callable[..., None], *args: Any) -> Any:
         """Do something here, whatever becomes of the client."""
@@ -198,15 +198,16 @@ class Session:
         self._end_if_left()
 
     def _receive(self, request: Request) -> None:
-        if not self.is_ended and self._is_idle_for_too_long():
+        server = self.server
+        if self._idle_since_seconds is not None and not self.is_ended and self._is_idle_for_too_long():
             self._end_idle()
         if self.is_ended:
             self._answer(request, error=self.why_ended or asyncpg.ConnectionDoesNotExistError(_CLOSED))
             return
-        if "SKIP LOCKED" in request.text or "pg_try_" in request.text:
-            self.server.end_idle()
-        self.server.statements += 1
-        request.began_seconds = self.server.loop.time()
+        if request.command.looks_at_locks:
+            server.end_idle()
+        server.statements += 1
+        request.began_seconds = server.loop.time()
         self._idle_since_seconds, self.awaits_rest = None, False
         self._run(request)
 
@@ -223,47 +224,45 @@ class Session:
         except sqlite3.IntegrityError as error:
             self._fail(request, _VIOLATIONS[str(error).split(" ", 1)[0]](str(error)))
         except Exception as error:
-            self.server.bugs.append(f"{error!r} in {request.text!r} {request.args!r}")
+            self.server.bugs.append(f"{error!r} in {request.command.text!r} {request.args!r}")
             self._fail(request, asyncpg.InternalServerError(repr(error)))
         else:
             self._answer(request, answer)
 
     def _do(self, request: Request) -> Answer:
-        text, *more = request.text.split("; ") if request.text.startswith("BEGIN") else (request.text,)
-        text = text.rstrip(";")
-        if text in ("COMMIT", "ROLLBACK"):
-            return self._end_transaction(commit=text == "COMMIT")
-        if text.startswith("BEGIN"):
-            return self._begin(text, more, request.label)
-        if self.is_failed and not text.startswith("ROLLBACK TO"):
+        command, transaction = request.command, self.transaction
+        kind = command.kind
+        if kind is Kind.BEGIN:
+            return self._begin(command, request.label)
+        if kind is Kind.COMMIT or kind is Kind.ROLLBACK:
+            return self._end_transaction(commit=kind is Kind.COMMIT)
+        if self.is_failed and kind is not Kind.ROLLBACK_TO:
             raise asyncpg.InFailedSQLTransactionError(
                 "current transaction is aborted, commands ignored until end of transaction block"
             )
-        transaction = self.transaction
         if transaction is None:  # a statement by itself
             return self._alone(request)
-        if (savepoint := _SAVEPOINT.fullmatch(text)) is not None:
-            return self._savepoint(transaction, savepoint[1], savepoint[2])
-        if text.startswith("SET "):
-            return self._set(text)
-        return self._statement(transaction, text, request.args)
+        if kind is Kind.STATEMENT:
+            return self._statement(transaction, command, request.args)
+        if kind is Kind.SET:
+            self._set(command)
+            return [], "SET"
+        return self._savepoint(transaction, kind, command.name)
 
-    def _begin(self, text: str, more: Sequence[str], label: str) -> Answer:
-        is_read_only = "READ ONLY" in text or self.server.is_read_only
+    def _begin(self, command: Command, label: str) -> Answer:
+        is_read_only = command.is_read_only or self.server.is_read_only
         self.transaction = Transaction(label, self.program, is_read_only=is_read_only)
         self.is_failed = False
-        for setting in more:
-            self._set(setting)
+        if command.settings:
+            self._set(command)
         return [], "BEGIN"
 
-    def _set(self, text: str) -> Answer:
-        setting = _SET.fullmatch(text)
-        assert setting is not None, text
-        (self._local if setting[1] else self._settings)[setting[2]] = setting[3]
-        return [], "SET"
+    def _set(self, command: Command) -> None:
+        for is_local, name, value in command.settings:
+            (self._local if is_local else self._settings)[name] = value
 
-    def _statement(self, transaction: Transaction, text: str, args: Sequence[Any]) -> Answer:
-        statement = self.server.understand(text)
+    def _statement(self, transaction: Transaction, command: Command, args: Sequence[Any]) -> Answer:
+        statement = command.statement
         if statement.advisory is not None:
             key = ("advisory", *args)
             is_ours = self.server.locks.take(transaction, key, statement.advisory)
@@ -278,20 +277,20 @@ class Session:
         return rows, f"{statement.word} {len(rows) if statement.word == 'SELECT' else number}"
 
     def _alone(self, request: Request) -> Answer:
-        self._begin("", (), request.label)
+        self._begin(BEGIN, request.label)
         answer = self._do(request)
         self._finish(commit=True)
         return answer
 
-    def _savepoint(self, transaction: Transaction, word: str, name: str) -> Answer:
-        if word == "SAVEPOINT":
+    def _savepoint(self, transaction: Transaction, kind: Kind, name: str) -> Answer:
+        if kind is Kind.SAVEPOINT:
             transaction.savepoints[name] = (len(transaction.changes), len(transaction.held))
-        elif word == "RELEASE SAVEPOINT":
+        elif kind is Kind.RELEASE:
             del transaction.savepoints[name]
         else:
             self.server.locks.release(transaction, self.server.data.roll_back(transaction, name))
             self.is_failed = False
-        return [], word.split(maxsplit=1)[0]
+        return [], kind.value.split(maxsplit=1)[0]
 
     def _end_transaction(self, *, commit: bool) -> Answer:
         commit = commit and not self.is_failed
@@ -330,7 +329,8 @@ class Session:
                 self.watch_idleness()
         if request.on_done is not None:
             request.on_done()
-        self._end_if_left()
+        if self._is_hung_up:
+            self._end_if_left()
 
     def _end_if_left(self) -> None:
         if self._is_hung_up and self._request is None and not self._in_transit:

@@ -11,7 +11,7 @@ from copy import copy
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from tests.simulation.postgres.text import Statement
+from tests.simulation.postgres.text import Command
 from tests.simulation.refill import Refillable
 
 Row = tuple[Any, ...]
@@ -44,7 +44,7 @@ class Table:
 
     def __post_init__(self) -> None:
         self.key_place = self.columns.index(self.key)
-        self.key_columns = {self.key_place, *(place for _, places in self.uniques for place in places)}
+        self.key_columns = tuple({self.key_place, *(place for _, places in self.uniques for place in places)})
         names, marks = ", ".join(self.columns), ", ".join("?" * len(self.columns))
         self.insert = f"INSERT INTO {self.name} ({names}) VALUES ({marks})"
         sets = ", ".join(f"{name} = ?" for name in self.columns)
@@ -73,8 +73,8 @@ class Template:
         connection.deserialize(migrated)
         self.tables = {table.name: table for table in _tables(connection)}
         self.keys = {table.name: table.key for table in self.tables.values()}
-        self.statements: dict[str, Statement] = {}
-        """Texts that were understood before."""
+        self.commands: dict[str, Command] = {}
+        """Texts that were read before."""
         connection.execute(f"UPDATE control SET number_key = '{'5e' * 32}'")  # a random one is no function of a seed
         connection.execute("DELETE FROM sqlite_sequence")
         for table in self.tables.values():
@@ -119,9 +119,9 @@ def _table(connection: sqlite3.Connection, name: str) -> Table:
         places = [row[1] for row in connection.execute(f"PRAGMA index_info({index})").fetchall()]
         if unique and not partial and all(place >= 0 for place in places):
             uniques.append((index, places))
-    parents = [
-        (row[2], columns.index(row[3])) for row in connection.execute(f"PRAGMA foreign_key_list({name})").fetchall()
-    ]
+    keys = connection.execute(f"PRAGMA foreign_key_list({name})").fetchall()
+    # PostgreSQL's has none: docs/decisions/references.md.
+    parents = [] if name == "message" else [(row[2], columns.index(row[3])) for row in keys]
     return Table(name, columns, key, counts, uniques, parents)
 
 
@@ -131,8 +131,8 @@ class Rows:
 
     def __init__(self, template: Template) -> None:
         self._template = template
-        self._refillable = Refillable(template.content, self._prepare)
-        self.connection = self._refillable.connection
+        self.file = Refillable(template.content, self._prepare)
+        self.connection = self.file.connection
         self.changes: list[Change] = []
         """What the statement that runs has changed."""
         self.is_watching = False
@@ -144,12 +144,13 @@ class Rows:
     def refill(self) -> None:
         """Make it as new."""
         self.is_watching = False
-        self._refillable.refill()
+        self.file.refill()
 
     def give_back(self) -> None:
         """Nobody uses it any more."""
         self.is_watching = False
-        self._template.spare.append(self)
+        if not self.file.is_settled:
+            self._template.spare.append(self)
 
     def _prepare(self, connection: sqlite3.Connection) -> None:
         connection.execute("PRAGMA foreign_keys = 1")
@@ -159,8 +160,7 @@ class Rows:
         connection.create_function("part", 1, lambda name: self.parts[name])
         connection.create_function("strpos", 2, lambda text, part: str(text).find(str(part)) + 1)
         connection.create_function("split_part", 3, _split_part)
-        connection.create_function("clock_timestamp", 0, self._now)
-        connection.create_function("date_part", 2, lambda _epoch, seconds: seconds)
+        connection.create_function("clock_seconds", 0, self._now)
         connection.create_collation("C", lambda one, other: (one > other) - (one < other))
 
     def _free(self, table: str, key: Any, mode: int) -> bool:

@@ -10,6 +10,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from enum import Enum
+from functools import cached_property
 from typing import Any, Final
 
 import orjson
@@ -37,7 +39,13 @@ _MODES: Final = {
     "NO KEY UPDATE": Mode.NO_KEY_UPDATE,
     "UPDATE": Mode.UPDATE,
 }
-_OTHER_NAMES: Final = (("GREATEST(", "max("), ("LEAST(", "min("))
+_SAVEPOINT: Final = re.compile(r"(SAVEPOINT|ROLLBACK TO SAVEPOINT|RELEASE SAVEPOINT) (\w+)")
+_SET: Final = re.compile(r"SET (LOCAL )?(?:SESSION )?(\w+) (?:=|TO) '?([^']+)'?")
+_OTHER_NAMES: Final = (
+    ("GREATEST(", "max("),
+    ("LEAST(", "min("),
+    ("date_part('epoch', clock_timestamp())", "clock_seconds()"),
+)
 
 Bind = Callable[[Sequence[Any]], Any]
 
@@ -85,11 +93,11 @@ class Statement:
     """Of the status that is returned for it."""
     locks_or_changes: bool = field(default=False)
 
-    def arguments(self, given: Sequence[Any]) -> list[Any]:
+    def arguments(self, given: Sequence[Any]) -> Sequence[Any]:
         """As SQLite gets them."""
-        args = list(given)
         if not self.binds:
-            return args
+            return given
+        args = list(given)
         for place, bind in self.binds:
             args[place] = bind(given)
         return [None if isinstance(each, list | tuple) else each for each in args]
@@ -97,6 +105,69 @@ class Statement:
 
 Keys = dict[str, str]
 """The column by which a table's rows are known, by table."""
+
+
+class Kind(Enum):
+    """What a text asks for."""
+
+    BEGIN = "BEGIN"
+    COMMIT = "COMMIT"
+    ROLLBACK = "ROLLBACK"
+    SAVEPOINT = "SAVEPOINT"
+    ROLLBACK_TO = "ROLLBACK TO SAVEPOINT"
+    RELEASE = "RELEASE SAVEPOINT"
+    SET = "SET"
+    STATEMENT = ""
+
+
+@dataclass
+class Command:
+    """A text that a client sends: read once, and sent some hundred thousand times."""
+
+    text: str
+    kind: Kind
+    keys: Keys
+    name: str = ""
+    """Of a savepoint."""
+    settings: tuple[tuple[bool, str, str], ...] = ()
+    """What it sets: only until the transaction's end or not, the name, and the value."""
+    is_read_only: bool = False
+    """It begins a transaction that only reads."""
+    is_atomic: bool = False
+    """It begins a transaction that reads one state of the database: here nothing may come between its statements."""
+    looks_at_locks: bool = False
+    """It does another thing if rows are locked, and does not wait."""
+
+    @classmethod
+    def of(cls, text: str, keys: Keys) -> Command:
+        """Read a text; ``keys`` names the tables."""
+        bare = text.rstrip(";")
+        if bare.startswith("BEGIN"):
+            first, *more = bare.split("; ")
+            settings = tuple(_setting(each) for each in more)
+            return cls(text, Kind.BEGIN, keys, "", settings, "READ ONLY" in first, "REPEATABLE READ" in first)
+        if bare in ("COMMIT", "ROLLBACK"):
+            return cls(text, Kind(bare), keys)
+        if (savepoint := _SAVEPOINT.fullmatch(bare)) is not None:
+            return cls(text, Kind(savepoint[1]), keys, savepoint[2])
+        if bare.startswith("SET "):
+            return cls(text, Kind.SET, keys, settings=(_setting(bare),))
+        return cls(text, Kind.STATEMENT, keys, looks_at_locks="SKIP LOCKED" in text or "pg_try_" in text)
+
+    @cached_property
+    def statement(self) -> Statement:
+        """Of a ``STATEMENT``."""
+        return understand(self.text.rstrip(";"), self.keys)
+
+
+def _setting(text: str) -> tuple[bool, str, str]:
+    setting = _SET.fullmatch(text)
+    assert setting is not None, text
+    return bool(setting[1]), setting[2], setting[3]
+
+
+BEGIN: Final = Command("", Kind.BEGIN, {})
+"""Of a statement by itself."""
 
 
 def understand(text: str, keys: Keys) -> Statement:

@@ -10,9 +10,12 @@ import { Preview } from "./import_preview.js";
 import { Running, reached } from "./import_progress.js";
 import { Result } from "./import_result.js";
 import { checkOf, importOf, sampleOf } from "./import_sample.js";
-import { USUAL } from "./import_zones.js";
+import { MINE } from "./import_zones.js";
 
 const CHOOSING = { step: "choose" };
+
+/** How the file is read, but for what its columns are. */
+const howOf = ({ charset, zones, sheet }) => ({ charset, zones, sheet });
 
 export function ClientImport() {
   const [state, setState] = useState(CHOOSING);
@@ -21,20 +24,21 @@ export function ClientImport() {
   useLeavingAsked(state.step === "run");
 
   /** `said`: what the columns are; undefined: as their names and what was chosen before tell. */
-  const choose = async (file, charset = "", said = undefined, zones = said ? state.zones : USUAL) => {
+  const choose = async (file, { charset = "", said, zones = MINE, sheet = "" } = {}) => {
     control.current?.abort();
     const mine = new AbortController();
     control.current = mine;
+    const how = { charset, zones, sheet };
     const show = (next) =>
-      mine.signal.aborted || setState(({ silent, check }) => ({ file, charset, zones, silent, check, ...next }));
+      mine.signal.aborted || setState(({ silent, check }) => ({ file, ...how, silent, check, ...next }));
     if (!said) show({ step: "read", silent: false, check: undefined });
     try {
-      const first = await sampleOf(file, charset, said ?? {}, mine.signal, { zones });
+      const first = await sampleOf(file, { ...how, fields: said }, mine.signal);
       const fields = said ?? fieldsOf(first.columns);
       const isTold = said || first.columns.every(({ header, field }) => fields[header] === field);
-      const preview = isTold ? first : await sampleOf(file, charset, fields, mine.signal, { zones });
+      const preview = isTold ? first : await sampleOf(file, { ...how, fields }, mine.signal);
       show({ step: "preview", preview, fields });
-      await check(mine, { file, charset, fields, zones, preview });
+      await check(mine, { file, ...how, fields, preview });
     } catch (error) {
       show({ step: "choose", error });
     }
@@ -52,16 +56,16 @@ export function ClientImport() {
     const fields = withField(state.fields, header, field);
     remember(header, field);
     setState({ ...state, fields, check: undefined });
-    choose(state.file, state.charset, fields);
+    choose(state.file, { ...howOf(state), said: fields });
   };
   const put = (found) => setState((old) => (old.step === "run" ? { ...old, ...found } : old));
   const run = async () => {
-    const { file, charset, preview, fields, silent, zones } = state;
+    const { file, preview, fields, silent } = state;
     control.current?.abort(); // a look at the file that is still under way would put its preview over the import
     const mine = new AbortController();
     control.current = mine;
     const id = randomKey();
-    const begun = { file, charset, preview, fields, silent, zones, id };
+    const begun = { file, ...howOf(state), preview, fields, silent, id };
     setState({ step: "run", ...begun, sent: 0, stored: null, began: performance.now() });
     try {
       const result = await importOf(file, begun, { onProgress: (sent) => put({ sent }), signal: mine.signal });
@@ -76,8 +80,10 @@ export function ClientImport() {
     setField,
     setZones: (zones) => {
       setState({ ...state, zones });
-      choose(state.file, state.charset, state.fields, zones);
+      choose(state.file, { ...howOf(state), zones, said: state.fields });
     },
+    setSheet: (sheet) => choose(state.file, { ...howOf(state), sheet }),
+    setCharset: (charset) => choose(state.file, { ...howOf(state), charset }),
     setSilent: (silent) => setState((old) => ({ ...old, silent })),
     onStored: (stored) => put({ stored }),
     again: () => setState(CHOOSING),
@@ -100,19 +106,19 @@ function Step({ state, acts }) {
     case "failed":
       return h(Stopped, { run: state, acts });
     default:
-      return h(Choose, { ...state, choose: acts.choose });
+      return h(Choose, { ...state, acts });
   }
 }
 
-const Choose = ({ error, file, charset, choose }) =>
+const Choose = ({ error, file, charset, acts }) =>
   h(
     Fragment,
     null,
     error && h(Notice, { tone: "bad", title: t("import.unreadable", { name: file.name }) }, error.message),
     error &&
       isOfEncoding(error) &&
-      h(Card, { title: file.name }, h(EncodingChoice, { charset, onChange: (next) => choose(file, next) })),
-    h(Card, null, h(DropZone, { onFile: (next) => choose(next) })),
+      h(Card, { title: file.name }, h(EncodingChoice, { charset, onChange: acts.setCharset })),
+    h(Card, null, h(DropZone, { onFile: (next) => acts.choose(next) })),
     h(Expected),
   );
 

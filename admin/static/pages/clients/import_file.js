@@ -21,7 +21,8 @@ const sample = () =>
     { type: "text/csv" },
   );
 
-export function DropZone({ onFile }) {
+/** Where a file is dropped or chosen; `title`, `words`: which file, and of what kinds. */
+export function DropZone({ onFile, title = t("import.drop"), words = t("import.kinds") }) {
   const [over, setOver] = useState(false);
   const take = (files) => files.length > 0 && onFile(files[0]);
   const drop = (event) => {
@@ -46,9 +47,9 @@ export function DropZone({ onFile }) {
       "aria-label": t("import.choose"),
       onChange: (event) => take(event.target.files),
     }),
-    h("span", { className: "import-drop-title" }, t("import.drop")),
+    h("span", { className: "import-drop-title" }, title),
     h("span", { className: "button primary", "aria-hidden": true }, t("import.choose")),
-    h("span", { className: "muted" }, t("import.kinds")),
+    h("span", { className: "muted" }, words),
   );
 }
 

@@ -8,7 +8,8 @@ import { KEYS } from "./columns.js";
 import { attributesOf, ColumnChoice, fieldName, hasPhones } from "./import_columns.js";
 import { ENCODINGS, EncodingChoice } from "./import_encoding.js";
 import { OpenMailings } from "./import_open.js";
-import { isAsked, TimeZones } from "./import_zones.js";
+import { Workbook } from "./import_sheet.js";
+import { isAsked, MINE, TimeZones } from "./import_zones.js";
 
 const TONES = { created: "good", updated: "busy", unchanged: "quiet", repeat: "warn", bad: "bad" };
 const KIB = 1024;
@@ -65,8 +66,8 @@ export function Preview({ file, charset, preview, fields, check, silent, zones, 
       ],
     },
     h(Known, { file, preview, isGuess: preview.is_encoding_in_doubt && !charset }),
-    (preview.is_encoding_in_doubt || charset) &&
-      h(EncodingChoice, { charset, shown: true, onChange: (next) => acts.choose(file, next) }),
+    (preview.is_encoding_in_doubt || charset) && h(EncodingChoice, { charset, shown: true, onChange: acts.setCharset }),
+    h(Workbook, { preview, onSheet: acts.setSheet }),
     isTable && h("h3", null, t("import.columns")),
     isTable &&
       h(
@@ -77,7 +78,7 @@ export function Preview({ file, charset, preview, fields, check, silent, zones, 
     isTable && !hasPhones(fields) && h(Notice, { tone: "warn" }, t("import.no_phones")),
     check?.open_mailings.length > 0 &&
       h(OpenMailings, { reach: check.open_mailings, silent, onChange: acts.setSilent }),
-    (isAsked(preview, fields, check) || zones.how !== "default") &&
+    (isAsked(preview, fields, check) || zones.how !== MINE.how) &&
       h(TimeZones, {
         check,
         zones,
@@ -141,7 +142,8 @@ export const Known = ({ file, preview, isGuess }) =>
   });
 
 function formatFacts(preview, isGuess) {
-  if (preview.format === "xlsx") return [fact("sheet", preview.sheet)];
+  // Where there are several sheets, another place says which is read.
+  if (preview.format === "xlsx") return preview.other_sheets.length > 0 ? [] : [fact("sheet", preview.sheet)];
   const encoding = encodingOf(preview);
   const isCsv = preview.format === "csv";
   return [

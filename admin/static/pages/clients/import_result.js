@@ -1,19 +1,13 @@
 // What an import did, and the lines that it could not take.
 import { saveAs, sentence } from "../../api.js";
-import { locale, number, said, t } from "../../i18n.js";
+import { number, said, t } from "../../i18n.js";
 import { Fragment, h, Link } from "../../kit/lib.js";
 import { Button, Card, Notice, Stat, Table } from "../../kit/parts.js";
+import { fileOf } from "../../kit/sheet.js";
 import { fieldName } from "./import_columns.js";
 
 const SHOWN = 100;
-const BOM = "\ufeff"; // Excel takes the file for another encoding without it
 const STATS = { created: "good", updated: "", unchanged: "", rejected: "bad" };
-
-/** A cell; one that Excel would run as a formula gets an apostrophe, see gateway/tables/csv_rows.py. */
-function quoted(cell) {
-  const text = /^[=+\-@\t\r]/.test(cell) ? `'${cell}` : String(cell);
-  return /[",;\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
-}
 
 const reasonOf = (errors) =>
   errors.map((each) => (each.field === "" ? sentence(each) : `${fieldName(each.field)}: ${said(each)}`)).join("; ");
@@ -25,12 +19,8 @@ function rejectedFile({ header, rejected_rows: rows }) {
       rows.map((row) => `${rejectedJson(row)}\n`),
       { type: "application/x-ndjson" },
     );
-  const delimiter = locale() === "ru" ? ";" : ","; // Excel in Russian takes a comma for a decimal point
   const lines = rows.map((row) => [reasonOf(row.errors), ...row.cells]);
-  const table = [[t("import.reason"), ...header], ...lines];
-  return new Blob([BOM, table.map((cells) => `${cells.map(quoted).join(delimiter)}\r\n`).join("")], {
-    type: "text/csv",
-  });
+  return fileOf([[t("import.reason"), ...header], ...lines]);
 }
 
 function rejectedJson({ cells: [line = ""], errors }) {

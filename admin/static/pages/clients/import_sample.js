@@ -1,7 +1,7 @@
 // A file, or its beginning, and what the server makes of it.
 import { call, randomKey, upload } from "../../api.js";
 import { mapOf } from "./import_columns.js";
-import { USUAL, zonesOf } from "./import_zones.js";
+import { zonesOf } from "./import_zones.js";
 
 const SAMPLE_BYTES = 128 * 1024; // more than the longest line that a table may have
 const CHECKED_BYTES = 32 * 1024 * 1024; // of a longer file it is not told beforehand what becomes of each row
@@ -19,28 +19,39 @@ export function typeOf(file, charset) {
 const withQuery = (path, query, fields) =>
   `${path}?${new URLSearchParams([...Object.entries(query), ...mapOf(fields).map((each) => ["map", each])])}`;
 
-/** See admin/import_preview.py. A workbook can't be cut. */
-export const sampleOf = (file, charset, fields, signal, { what = "clients", zones = USUAL } = {}) =>
-  call(withQuery(`/${what}/import_preview`, { size: file.size, ...zonesOf(zones) }, fields), {
-    method: "POST",
-    headers: { "Content-Type": typeOf(file, charset) },
-    body: isWorkbook(file) ? file : file.slice(0, SAMPLE_BYTES),
-    signal,
-  });
+const sheetOf = (sheet) => (sheet ? { sheet } : {});
+
+/** See admin/import_preview.py; `sheet`: which one, or the first with rows. A workbook can't be cut. */
+export const sampleOf = (file, { charset, fields = {}, zones, sheet, what = "clients" }, signal) =>
+  call(
+    withQuery(`/${what}/import_preview`, { size: file.size, ...(zones && zonesOf(zones)), ...sheetOf(sheet) }, fields),
+    {
+      method: "POST",
+      headers: { "Content-Type": typeOf(file, charset) },
+      body: isWorkbook(file) ? file : file.slice(0, SAMPLE_BYTES),
+      signal,
+    },
+  );
 
 /** What an import of all of the file would do; null: nobody can tell beforehand. */
-export const checkOf = (file, { charset, fields, zones }, signal) =>
+export const checkOf = (file, { charset, fields, zones, sheet }, signal) =>
   file.size > CHECKED_BYTES
     ? Promise.resolve(null)
-    : upload(withQuery("/clients/import", { key: randomKey(), validate_only: true, ...zonesOf(zones) }, fields), file, {
-        type: typeOf(file, charset),
-        signal,
-      });
+    : upload(
+        withQuery(
+          "/clients/import",
+          { key: randomKey(), validate_only: true, ...zonesOf(zones), ...sheetOf(sheet) },
+          fields,
+        ),
+        file,
+        { type: typeOf(file, charset), signal },
+      );
 
 /** Import it; `silent`: nobody is texted because of it by a mailing that is open; `zones`: what time
  * zone those get of whom no cell says one. */
-export const importOf = (file, { id, charset, fields, silent, zones }, options) =>
-  upload(withQuery("/clients/import", { key: id, skip_open_mailings: silent, ...zonesOf(zones) }, fields), file, {
-    type: typeOf(file, charset),
-    ...options,
-  });
+export const importOf = (file, { id, charset, fields, silent, zones, sheet }, options) =>
+  upload(
+    withQuery("/clients/import", { key: id, skip_open_mailings: silent, ...zonesOf(zones), ...sheetOf(sheet) }, fields),
+    file,
+    { type: typeOf(file, charset), ...options },
+  );

@@ -1,4 +1,5 @@
-// Rows that name no time zone: which one they get. One for all of them, that of the number's code, or the usual one.
+// Rows that name no time zone: which one they get. That in which the person is, that of the number's code, one for all of
+// them, or the service's.
 import { t, timeZone } from "../../i18n.js";
 import { Choice } from "../../kit/fields.js";
 import { h } from "../../kit/lib.js";
@@ -6,12 +7,14 @@ import { Notice } from "../../kit/parts.js";
 import { Picker } from "../../kit/picker.js";
 import { allZones, useFacets } from "./facets.js";
 
-export const USUAL = { how: "default", zone: "" };
+/** What is chosen at first: who imports clients is rather where they are than in Greenwich. */
+export const MINE = { how: "mine", zone: "" };
 
 /** As the query says it. */
 export function zonesOf({ how, zone }) {
-  if (how === "one") return zone ? { time_zone: zone } : {};
-  return how === "number" ? { time_zone_by_number: true } : {};
+  if (how === "one" && zone) return { time_zone: zone };
+  const own = how === "default" ? {} : { default_time_zone: timeZone() };
+  return how === "number" ? { time_zone_by_number: true, ...own } : own;
 }
 
 /** Whether there is something to choose. */
@@ -19,13 +22,13 @@ export const isAsked = ({ format }, fields, check) =>
   check?.without_time_zone > 0 || (format !== "ndjson" && !Object.values(fields).includes("time_zone"));
 
 /**
- * `check`: what the import would do, once it is known; `zones`: what was chosen; `usual`: the zone of those of whom none is
- * said; `hasColumn`: some column has zones, but not in all rows.
+ * `check`: what the import would do, once it is known; `zones`: what was chosen; `usual`: the service's zone, where it is
+ * known; `hasColumn`: some column has zones, but not in all rows.
  */
 export function TimeZones({ check, zones, usual, hasColumn, onChange }) {
   const facets = useFacets();
   const told = check?.zone_told_by_number ?? 0;
-  const options = ["default", ...(told > 0 || zones.how === "number" ? ["number"] : []), "one"];
+  const options = ["mine", ...(told > 0 || zones.how === "number" ? ["number"] : []), "one", "default"];
   return h(
     "div",
     { className: "import-open" },
@@ -37,8 +40,8 @@ export function TimeZones({ check, zones, usual, hasColumn, onChange }) {
       onChange: (how) => onChange({ how, zone: zones.zone || timeZone() }),
       options: options.map((value) => ({
         value,
-        label: t(`import.zones.${value}`),
-        words: t(`import.zones.${value}_words`),
+        label: t(`import.zones.${value}`, { zone: timeZone() }),
+        words: t(`import.zones.${value}_words`, { zone: timeZone() }),
       })),
     }),
     zones.how === "one" &&
@@ -59,6 +62,7 @@ const Missing = ({ check, zones, usual, hasColumn }) =>
     { tone: "warn", title: t("import.zones.title", { smart_count: check.without_time_zone }) },
     [
       check.zone_told_by_number > 0 && t("import.zones.told", { smart_count: check.zone_told_by_number }),
+      zones.how === "mine" && t("import.no_zone.mine", { zone: timeZone() }),
       zones.how === "default" && t("import.no_zone.this", { zone: usual ?? t("import.no_zone.usual") }),
       !hasColumn && t("import.no_zone.what"),
     ]

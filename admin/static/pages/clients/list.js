@@ -6,9 +6,11 @@ import { h, Link, useRef, useState } from "../../kit/lib.js";
 import { Pager, useExistingPage } from "../../kit/pager.js";
 import { Button, Card, Empty, Loading, Notice, PageTitle, Stale, Time, Trouble } from "../../kit/parts.js";
 import { usePoll } from "../../kit/poll.js";
+import { delimiter, relabelled } from "../../kit/sheet.js";
 import { readable } from "../../kit/words.js";
 import { inLine } from "./attributes.js";
 import { BulkBar } from "./bulk.js";
+import { KEYS } from "./columns.js";
 import { useFacets } from "./facets.js";
 import { Filters } from "./filters.js";
 import { filterOf, isFiltered, noFilter, useClientQuery } from "./query.js";
@@ -76,6 +78,19 @@ export function ClientList() {
   );
 }
 
+/** Both files of the clients that a filter finds, see kit/export.js: the import takes either back. */
+function filesOf(filter) {
+  const path = (format) => `/clients/export?${new URLSearchParams({ format, filter: JSON.stringify(filter) })}`;
+  const labels = Object.fromEntries(KEYS.map((key) => [key, t(`resources.clients.fields.${key}`)]));
+  return {
+    excel: {
+      path: path(delimiter() === ";" ? "excel" : "excel_commas"),
+      made: (response) => relabelled(response, labels),
+    },
+    csv: { path: path("csv") },
+  };
+}
+
 const Total = ({ total, filtered }) =>
   h(
     "p",
@@ -88,8 +103,8 @@ const Actions = ({ filter, total }) =>
     "div",
     { className: "row" },
     h(ExportButton, {
-      what: "clients",
-      filter,
+      name: "clients",
+      ...filesOf(filter),
       label: t("clients.export"),
       title: t("clients.export_title", { smart_count: total }),
       words: t(Object.keys(filter).length ? "clients.export_filtered" : "clients.export_all"),

@@ -1,6 +1,6 @@
 // What time it is where the clients are, when a mailing is to begin.
-import { t } from "../../i18n.js";
-import { h } from "../../kit/lib.js";
+import { clock, t, timeZone } from "../../i18n.js";
+import { h, Link } from "../../kit/lib.js";
 import { Notice } from "../../kit/parts.js";
 
 /** Hours at which a text wakes nobody; a new mailing has them unless it is urgent. */
@@ -47,5 +47,22 @@ export function Night({ values, preview }) {
     Notice,
     { tone: hours ? "info" : "warn", title: t(title, { smart_count: sumOf(rows) }) },
     lines.filter(Boolean).join("\n"),
+  );
+}
+
+/** A clock of Greenwich, "09:00", as it is where the person is. */
+const here = (time) => clock(`${new Date().toISOString().slice(0, 10)}T${time}:00Z`);
+
+/** Says what the hours are here for those in UTC: most of them have that zone because nobody has said theirs. */
+export function Greenwich({ values, preview }) {
+  const { local_hours: hours } = values;
+  const count = preview.by_time_zone?.UTC ?? 0;
+  if (!hours || count === 0 || here(hours.from) === clock(`2000-01-01T${hours.from}:00`)) return null;
+  const words = { ...hours, zone: timeZone(), here_from: here(hours.from), here_to: here(hours.to) };
+  return h(
+    Notice,
+    { tone: "warn", title: t("mailings.utc.title", { smart_count: count }) },
+    `${t("mailings.utc.words", words)} `,
+    h(Link, { to: "/clients?zone=UTC", target: "_blank" }, t("mailings.utc.show")),
   );
 }

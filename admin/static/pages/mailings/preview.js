@@ -6,7 +6,7 @@ import { Card, Facts, Loading, Notice, Stale, Trouble } from "../../kit/parts.js
 import { useDebounced, usePoll } from "../../kit/poll.js";
 import { isUnfinished } from "./conditions.js";
 import { bodyOf, problemsOf } from "./draft.js";
-import { Night } from "./night.js";
+import { Greenwich, Night } from "./night.js";
 import { Bubble, clientsWords, isForAll, lateOf, recipientsWords, segmentsWords } from "./parts.js";
 import { isPersonal } from "./placeholders.js";
 
@@ -116,6 +116,7 @@ function Numbers({ values, preview, isEdit }) {
       ].filter(Boolean),
     }),
     h(Night, { values, preview }),
+    h(Greenwich, { values, preview }),
     warnings.map((each) => h(Notice, { key: JSON.stringify(each), tone: "warn" }, said(each))),
     audience === 0 && h(Notice, { tone: "warn" }, t(`mailings.preview.nobody.${values.audience}`)),
     incomplete > 0 && recipients === 0 && h(Notice, { tone: "warn" }, t("mailings.preview.nobody.complete")),

@@ -4,6 +4,7 @@ import { t } from "../../i18n.js";
 import { ExportButton } from "../../kit/export.js";
 import { h } from "../../kit/lib.js";
 import { NewForThese } from "../mailings/those.js";
+import { filesOf } from "./file.js";
 
 /** `found`: the filter of the list of messages; `about`: what it is called, where there are several. Who is on the stop list gets nothing. */
 export function These({ found, about }) {
@@ -17,8 +18,8 @@ export function These({ found, about }) {
       "div",
       { className: "row" },
       h(ExportButton, {
-        what: "messages",
-        filter,
+        name: "messages",
+        ...filesOf(filter),
         label,
         title: about ? `${label}: ${about}` : label,
         words: t("messages.export_what"),

@@ -5,11 +5,12 @@ import { h, useEffect, useRef, useState } from "../../kit/lib.js";
 import { Button, Dialog, Loading, Notice, Table, Trouble } from "../../kit/parts.js";
 import { readable } from "../../kit/words.js";
 import { EncodingChoice } from "../clients/import_encoding.js";
+import { DropZone } from "../clients/import_file.js";
 import { Known, Rows, roughlyStored, startWords } from "../clients/import_preview.js";
 import { sampleOf, typeOf } from "../clients/import_sample.js";
+import { Workbook } from "../clients/import_sheet.js";
 import { REASONS, reasonWords } from "./parts.js";
 
-const ACCEPTED = ".xlsx,.csv,.tsv,.txt,.ndjson,.jsonl,text/csv";
 const SHOWN = 20;
 
 /** {file, charset, preview, error, isRead, choose}: a file, and how the server reads it. */
@@ -23,7 +24,7 @@ function useSample() {
     control.current = mine;
     setState({ file, charset, isRead: true });
     const put = (found) => mine.signal.aborted || setState({ file, charset, ...found });
-    await sampleOf(file, charset, {}, mine.signal, { what: "suppressions" }).then(
+    await sampleOf(file, { charset, what: "suppressions" }, mine.signal).then(
       (preview) => put({ preview }),
       (error) => put({ error }),
     );
@@ -66,13 +67,11 @@ export function ImportDialog({ onDone, onClose }) {
 }
 
 const Choice = ({ sample, choose, error }) => [
-  h("p", { key: "words" }, t("stop.import_words")),
-  h("input", {
+  h(DropZone, {
     key: "file",
-    type: "file",
-    accept: ACCEPTED,
-    "aria-label": t("import.choose"),
-    onChange: ({ target }) => target.files[0] && choose(target.files[0]),
+    title: sample.file?.name ?? t("stop.drop"),
+    words: t("stop.import_words"),
+    onFile: (file) => choose(file),
   }),
   sample.isRead && h(Loading, { key: "read" }),
   h(Trouble, { key: "error", error: error ?? sample.error }),
@@ -95,6 +94,7 @@ function Preview({ file, charset, preview }) {
     "div",
     { className: "import-preview stack" },
     h(Known, { file, preview, isGuess: preview.is_encoding_in_doubt && !charset }),
+    h(Workbook, { preview }),
     h(Rows, { preview, shown, cell }),
   );
 }

@@ -1,6 +1,7 @@
 // The list: found by a part of the number and by the reason; numbers go on it one at a time or by a file.
-import { download, list, may } from "../../api.js";
+import { list, may } from "../../api.js";
 import { t } from "../../i18n.js";
+import { ExportButton } from "../../kit/export.js";
 import { Select } from "../../kit/fields.js";
 import { h, useRef, useState } from "../../kit/lib.js";
 import { Pager, useExistingPage } from "../../kit/pager.js";
@@ -8,6 +9,7 @@ import { Button, Card, Chip, Empty, Loading, Notice, PageTitle, Stale, Time, Tro
 import { usePoll } from "../../kit/poll.js";
 import { useQuery } from "../../kit/query.js";
 import { Search } from "../../kit/search.js";
+import { tableOf, timeCell, timeLabel } from "../../kit/sheet.js";
 import { readable } from "../../kit/words.js";
 import { searched } from "../clients/phone.js";
 import { AddDialog } from "./add.js";
@@ -18,7 +20,6 @@ const EVERY_MS = 15_000;
 const NONE = { q: "", reason: "" };
 const DEFAULTS = { ...NONE, page: 1, per: 25 };
 const isFiltered = (query) => query.q !== "" || query.reason !== "";
-const today = () => new Date().toLocaleDateString("sv"); // 2026-11-23
 
 /** Whether it is looked for in the notes: it has letters, which no number has. */
 const isNote = (typed) => /\p{L}/u.test(typed);
@@ -81,17 +82,35 @@ export function StopList() {
   );
 }
 
+/** What an entry says, by its columns' names in the file, which an import takes back. */
+const columns = () => [
+  { label: t("field.phone_number"), cell: (entry) => entry.phone_number },
+  { label: t("stop.reason"), cell: (entry) => reasonWords(entry.reason) },
+  { label: t("stop.note"), cell: (entry) => entry.note },
+  { label: t("stop.file.source"), cell: (entry) => entry.source },
+  { label: timeLabel(t("stop.added")), cell: (entry) => timeCell(entry.create_time) },
+];
+
+const PATH = "/api/v1/suppressions/export";
+const FILES = {
+  excel: { path: PATH, accept: "application/x-ndjson", made: (response) => tableOf(response, columns()) },
+  csv: { path: PATH },
+};
+
 function Actions({ total, reload }) {
   const [open, setOpen] = useState(null);
-  const [error, setError] = useState(null);
   const close = () => setOpen(null);
-  const save = () =>
-    download("/api/v1/suppressions/export", `stop-list-${today()}.csv`).then(() => setError(null), setError);
   return h(
     "div",
     { className: "row" },
-    h(Trouble, { error }),
-    h(Button, { disabled: !total, onClick: save }, t("clients.export")),
+    h(ExportButton, {
+      name: "stop-list",
+      ...FILES,
+      label: t("clients.export"),
+      title: t("stop.export_title"),
+      words: t("stop.export_words"),
+      button: { disabled: !total },
+    }),
     may("suppressions.add") && h(Button, { onClick: () => setOpen("import") }, t("clients.import")),
     may("suppressions.add") && h(Button, { kind: "primary", onClick: () => setOpen("add") }, t("stop.add")),
     open === "add" && h(AddDialog, { onAdded: reload, onClose: close }),
