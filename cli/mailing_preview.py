@@ -35,7 +35,7 @@ def show_preview(session: Session, answer: PreviewMailingResponse) -> None:
 def _recipients(answer: PreviewMailingResponse) -> str:
     """How many get a text, and of how many, if these are not all who match."""
     about = "about " if answer.recipients_estimated else ""
-    of = f" of {show.number(answer.audience)} who match" if answer.incomplete else ""
+    of = f" of {show.number(answer.audience)} who match" if answer.recipients < answer.audience else ""
     return f"{about}{show.number(answer.recipients)} clients{of}"
 
 

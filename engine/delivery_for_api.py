@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
 from common.error_codes import Fault
@@ -51,9 +51,9 @@ class DeliveryForApi:
         """See ``DeliveryControl``."""
         await self._delivery.control_changed()
 
-    def trial_refusal(self, wish: Wish) -> Fault | None:
+    def trial_refusal(self, phone_numbers: Iterable[int], wish: Wish) -> Fault | None:
         """See ``DeliveryControl``."""
-        return self._actors.trials.refusal(wish)
+        return self._actors.trials.refusal(phone_numbers, wish)
 
     async def send_trial(
         self, message_id: int, phone_number: int, text: str, is_wanted: Callable[[], Awaitable[str]], wish: Wish

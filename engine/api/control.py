@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
@@ -141,8 +141,9 @@ class DeliveryControl(Protocol):
     async def control_changed(self) -> None:
         """The control record (workers, rate, paused) was changed. Returns when every live engine follows it."""
 
-    def trial_refusal(self, wish: Wish) -> Fault | None:
-        """Why no text can be sent just now to try it, by a provider that the wish leaves; ``None``: one can."""
+    def trial_refusal(self, phone_numbers: Iterable[int], wish: Wish) -> Fault | None:
+        """Why no text can be sent just now to try it: of one of the numbers each provider that takes it, of those that
+        the wish leaves, is away. ``None``: it can, or nobody takes them at all."""
 
     async def send_trial(
         self, message_id: int, phone_number: int, text: str, is_wanted: Callable[[], Awaitable[str]], wish: Wish

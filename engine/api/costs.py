@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from common.error_codes import ErrorCode
+from engine.api.letters import Letters
 from engine.domain.cost import money, written
-from engine.domain.routing import Way, Wish, candidates, first_choices
+from engine.domain.fares import Fare, cost_at_most
+from engine.domain.routing import Way, Wish, candidates
 from engine.domain.segments import count_segments
 from engine.domain.template import template_of
 from engine.domain.validate import MailingInput
@@ -14,18 +16,19 @@ from engine.store.rows import MailingRow
 from mailing.v1 import mailing_pb2
 
 
-def cost_of(wanted: MailingInput, segments: int, ways: Sequence[Way]) -> float | None:
-    """What so many segments would cost at the first provider in the order; where that is another one for other numbers,
-    at the dearest of them. ``None``: none of them has a price."""
-    prices = [way.price for way in first_choices(ways, Wish(wanted.provider, wanted.sender)) if way.price]
-    return money(segments * max(prices)) if prices else None
+def cost_of(letters: Letters, fares: Sequence[Fare], counts: Sequence[int]) -> float | None:
+    """What these texts cost at most. ``None``: nobody who may get one has a provider with a price."""
+    if not any(fare.dearest for fare in _present(fares, counts)):
+        return None
+    return money(cost_at_most(fares, counts, letters.segments_total, letters.lengths))
 
 
 def budget_warnings(
-    mailing: MailingInput | MailingRow, ways: Sequence[Way], segments_max: int
+    mailing: MailingInput | MailingRow, fares: Sequence[Fare], segments_max: int, counts: Sequence[int] = ()
 ) -> list[mailing_pb2.MailingWarning]:
-    """That the budget is not enough for a single message."""
-    least = cheapest(mailing, ways, segments_max)
+    """That the budget is not enough for a single message, at the provider whose turn it is first. ``counts``: how many
+    people have a number of each fare; empty: it is not known."""
+    least = min((fare.first for fare in _present(fares, counts)), default=0) * _segments(mailing, segments_max)
     if mailing.budget is None or mailing.budget >= least:
         return []
     fault = ErrorCode.BUDGET_BELOW_MESSAGE.format(cost=written(least))
@@ -33,8 +36,17 @@ def budget_warnings(
 
 
 def cheapest(mailing: MailingInput | MailingRow, ways: Sequence[Way], segments_max: int) -> int:
-    """What one more message costs at least, in millionths; 0: there is a provider without a price."""
+    """What one more message costs at least, whoever sends it, in millionths; 0: there is a provider without a price."""
     prices = [way.price for way in candidates(ways, Wish(mailing.provider, mailing.sender))]
+    return min(prices, default=0) * _segments(mailing, segments_max)
+
+
+def _present(fares: Sequence[Fare], counts: Sequence[int]) -> Sequence[Fare]:
+    """The fares of those who are there; all of them, if nobody is."""
+    return [fare for fare, number in zip(fares, counts, strict=False) if number] or fares
+
+
+def _segments(mailing: MailingInput | MailingRow, segments_max: int) -> int:
+    """As a claim reserves them."""
     template = template_of(mailing.text)
-    segments = segments_max if template.is_personal else count_segments(template.plain).segments
-    return min(prices, default=0) * segments
+    return segments_max if template.is_personal else count_segments(template.plain).segments

@@ -9,8 +9,10 @@ from itertools import islice
 from typing import Final
 
 from common.error_codes import ErrorCode
+from engine.domain.fares import Fare, place_in
+from engine.domain.routing import joined
 from engine.domain.segments import count_segments
-from engine.domain.template import Filled, template_of
+from engine.domain.template import Filled, Template, template_of
 from engine.domain.validate import MailingInput
 from engine.person import Person
 from engine.store.samples import AudienceSample
@@ -33,21 +35,32 @@ class Letters:
     segments_total: int
     samples: Sequence[mailing_service_pb2.TextSample] = ()
     warnings: Sequence[mailing_pb2.MailingWarning] = ()
+    lengths: Sequence[tuple[int, int]] = ()
+    """Of each text that was looked at the place of its number's fare, and its segments; 0: there is none. Empty: all
+    texts are of the same length."""
     estimated: bool = False
     """``incomplete`` is: texts that were looked at don't fit, and not all were."""
 
 
 async def letters_of(
-    store: Store, wanted: MailingInput, audience: int, segments_max: int, unsent_of: int | None
+    store: Store, wanted: MailingInput, fares: Sequence[Fare], served: int, segments_max: int, unsent_of: int | None
 ) -> Letters:
-    """Make the texts of an audience (how many clients), or of a part of it."""
+    """Make the texts of those in an audience to whom somebody sends (``served``: how many clients), or of some of them.
+    ``fares``: of their numbers."""
     template = template_of(wanted.text)
-    limit = LOOKED_AT if template.is_personal else SAMPLES
-    sample = await store.audience_sample(wanted.filter, template, limit=limit, unsent_of=unsent_of)
+    sample = AudienceSample(())
+    if served:
+        numbers = joined(pair for fare in fares for pair in fare.ranges)
+        limit = LOOKED_AT if template.is_personal else SAMPLES
+        sample = await store.audience_sample(wanted.filter, template, limit=limit, unsent_of=unsent_of, ranges=numbers)
     if not template.is_personal:
         segments = count_segments(template.plain).segments
         same = [Filled(template.plain, {}, "")] * len(sample.people)
-        return Letters(0, segments, segments * audience, _samples(sample.people, same, [segments] * len(same)))
+        return Letters(0, segments, segments * served, _samples(sample.people, same, [segments] * len(same)))
+    return await _personal(template, fares, sample, segments_max)
+
+
+async def _personal(template: Template, fares: Sequence[Fare], sample: AudienceSample, segments_max: int) -> Letters:
     texts: list[Filled] = []
     counts: list[int] = []
     for place, (_, person) in enumerate(sample.people):
@@ -60,7 +73,9 @@ async def letters_of(
     incomplete, total = _estimate(sample, unfit, counts)
     estimated = unfit > 0 and len(texts) < sample.clients
     samples = _samples(sample.people, texts, counts)
-    return Letters(incomplete, max(counts, default=0), total, samples, _warnings(sample), estimated)
+    fare_at = place_in(fares)
+    lengths = [(fare_at(person.phone_number), count) for (_, person), count in zip(sample.people, counts, strict=True)]
+    return Letters(incomplete, max(counts, default=0), total, samples, _warnings(sample), lengths, estimated)
 
 
 def _estimate(sample: AudienceSample, unfit: int, counts: Sequence[int]) -> tuple[int, int]:

@@ -18,7 +18,7 @@ from engine.api.control import DeliveryControl
 from engine.api.convert import both, mailing_input, mailing_message, mailing_state
 from engine.api.convert_audience import warnings_of
 from engine.api.convert_stats import forecast_message, stats_message
-from engine.api.costs import cheapest, cost_of
+from engine.api.costs import budget_warnings, cheapest, cost_of
 from engine.api.letters import letters_of
 from engine.api.limits import Limits
 from engine.api.mailing_edit import Unchanged, edited
@@ -28,8 +28,9 @@ from engine.api.questions import Questions, question_key
 from engine.api.repeats import first_answer, request_key
 from engine.api.trials import Trials
 from engine.api.watch import Watch
-from engine.api.wishes import WARNING_SECONDS, StandingWarnings, wish_warnings
+from engine.api.wishes import WARNING_SECONDS, StandingWarnings, not_served_warnings, wish_of
 from engine.domain.errors import FieldError, InvalidInput
+from engine.domain.fares import fares_of
 from engine.domain.segments import count_segments
 from engine.domain.validate import SEGMENTS_MAX, MailingInput
 from engine.ports import Clock
@@ -233,16 +234,19 @@ class MailingServicer(mailing_service_pb2_grpc.MailingServiceServicer):
     async def _preview(
         self, request: mailing_service_pb2.PreviewMailingRequest
     ) -> mailing_service_pb2.PreviewMailingResponse:
-        wanted = mailing_input(request.mailing, self._clock.now_us(), self._segments_max, self._control.ways())
+        ways = self._control.ways()
+        wanted = mailing_input(request.mailing, self._clock.now_us(), self._segments_max, ways)
         old = await self._store.get_mailing(request.mailing_id) if request.HasField("mailing_id") else None
         if old is None or old.filter != wanted.filter:
             await self._store.check_filter(wanted.filter, old.id if old else None)
         # Each may have to look at all clients. Where the first one had to and found nobody, the second one need not.
         unknown = await self._store.unknown_attributes(wanted.filter.names)
-        audience = await self._outlook.audience(wanted, old, unknown, by_zone=request.by_time_zone)
-        letters = await letters_of(self._store, wanted, audience.size, self._segments_max, old.id if old else None)
-        forecast = await self._outlook.preview(wanted, old, audience, letters.incomplete)
-        numbers = await wish_warnings(self._store, wanted, self._control.ways(), old.id if old else None)
+        fares = fares_of(ways, wish_of(wanted))
+        audience = await self._outlook.audience(wanted, old, unknown, fares, by_zone=request.by_time_zone)
+        *counts, not_served = audience.by_part(len(fares))
+        unsent_of, served = old.id if old else None, sum(counts)
+        letters = await letters_of(self._store, wanted, fares, served, self._segments_max, unsent_of)
+        forecast = await self._outlook.preview(wanted, old, audience, fares, letters.incomplete)
         text = count_segments(wanted.text)
         return mailing_service_pb2.PreviewMailingResponse(
             audience=audience.size,
@@ -252,17 +256,17 @@ class MailingServicer(mailing_service_pb2_grpc.MailingServiceServicer):
             encoding=_ENCODINGS[text.encoding],
             units=text.units,
             incomplete=letters.incomplete,
-            recipients=max(0, audience.size - letters.incomplete),
+            recipients=max(0, served - letters.incomplete),
             recipients_estimated=letters.estimated,
             segments_max=letters.segments_max,
             segments_total=letters.segments_total,
-            cost=cost_of(wanted, letters.segments_total, self._control.ways()),
+            cost=cost_of(letters, fares, counts),
             samples=letters.samples,
             warnings=[
                 *warnings_of(wanted.filter, unknown),
                 *letters.warnings,
-                *numbers,
-                *self._standing.of_budget(wanted),
+                *not_served_warnings(not_served),
+                *budget_warnings(wanted, fares, self._segments_max, counts),
             ],
             by_time_zone=audience.by_zone if request.by_time_zone or wanted.local_hours is not None else {},
         )

@@ -12,6 +12,7 @@ from engine.api.control import DeliveryControl
 from engine.api.convert_stats import STEP_US, began_us, timeline_rate
 from engine.api.fresh import Fresh
 from engine.domain.audience import Audience
+from engine.domain.fares import Fare
 from engine.domain.forecast import Forecast, Load, foretell
 from engine.domain.validate import MailingInput
 from engine.domain.window import LocalHours, is_decided, next_open_us
@@ -58,7 +59,7 @@ class Outlook:
     def __init__(self, store: Store, control: DeliveryControl, clock: Clock) -> None:
         self._store, self._control, self._clock = store, control, clock
         self._views: Fresh[Hashable, _View] = Fresh(clock, KEEP_SECONDS, keys_max=4)
-        self._zones: Fresh[int, Mapping[str, int]] = Fresh(
+        self._zones: Fresh[int, Audience] = Fresh(
             clock, ZONES_SECONDS, stale_seconds=STALE_SECONDS, keys_max=2 * SHARING_MAX
         )
 
@@ -82,33 +83,43 @@ class Outlook:
         return (await self._views.get(self._budgets(), self._view)).foretold
 
     async def preview(
-        self, wanted: MailingInput, old: MailingRow | None, audience: Audience, incomplete: int
+        self, wanted: MailingInput, old: MailingRow | None, audience: Audience, fares: Sequence[Fare], incomplete: int
     ) -> Forecast:
-        """What would come of a mailing for these clients; ``old``: it is an edit of that one. ``incomplete``: so many
-        of them get no text and are no work. They count as spread over the zones like the rest. Whoever asks may have
+        """What would come of a mailing for these clients; ``old``: it is an edit of that one. ``fares``: the parts by
+        which they were counted; nobody sends to the other numbers. ``incomplete``: so many of the rest get no text and
+        are no work. They count as spread over the zones like the others. Whoever asks may have
         registered or stopped another mailing a moment ago, so what the others have to send is read anew."""
         budgets = self._budgets()
         await self._views.refresh(budgets, self._view)
         view = await self._views.get(budgets, self._view)
-        pending = _spread(_zoned(audience.by_zone), max(0, audience.size - incomplete))
-        load = Load(pending, wanted.start_us, wanted.end_us, wanted.local_hours, wanted.rate_limit)
+        *served, stuck = audience.by_part(len(fares))
+        pending = _spread(_zoned(audience.by_zone_within(len(fares))), max(0, sum(served) - incomplete))
+        load = Load(pending, wanted.start_us, wanted.end_us, wanted.local_hours, wanted.rate_limit, stuck)
         return _beside(view, old.id if old else 0, load, self._clock.now_us())
 
     async def audience(
-        self, wanted: MailingInput, old: MailingRow | None, unknown: Collection[str], *, by_zone: bool = False
+        self,
+        wanted: MailingInput,
+        old: MailingRow | None,
+        unknown: Collection[str],
+        fares: Sequence[Fare],
+        *,
+        by_zone: bool = False,
     ) -> Audience:
-        """Which clients a mailing would be for; ``old``: it is an edit of that one; ``unknown``: attributes that nobody
-        has. Unless ``by_zone``, clients all count as in UTC where the zones make no difference."""
+        """Which clients a mailing would be for, by their fares; ``old``: it is an edit of that one; ``unknown``:
+        attributes that nobody has. Unless ``by_zone``, clients all count as in UTC where the zones make no difference.
+        """
+        parts = [fare.ranges for fare in fares]
         by_zone = by_zone or wanted.local_hours is not None
         now_us = self._clock.now_us()
         if old is not None and old.filter == wanted.filter and old.audience_state is AudienceState.READY:
             stays = [is_decided(each.audience_fixed, each.start_us, now_us) for each in (old, wanted)]
             if all(stays) or wanted.filter.messages is not None:  # whatever has become of clients and messages since
-                return Audience(await self._store.pending_by_zone(old.id))
+                return await self._store.pending_by_zone(old.id, parts)
         if wanted.filter.needs_any_of(unknown):
             return Audience({})
         unsent_of = old.id if old else None
-        return await self._store.audience_by_zone(wanted.filter, by_zone=by_zone, unsent_of=unsent_of)
+        return await self._store.audience_by_zone(wanted.filter, by_zone=by_zone, unsent_of=unsent_of, parts=parts)
 
     def _budgets(self) -> Hashable:
         """What people set, and a forecast follows at once."""
@@ -139,10 +150,10 @@ class Outlook:
         pending: Mapping[tzinfo, int] = {UTC: row.counts.pending}
         if row.local_hours is not None and row.counts.pending:
             known = await self._zones.get(row.id, lambda: self._store.pending_by_zone(row.id))
-            if not known:  # it was read when there was nothing yet
+            if not known.size:  # it was read when there was nothing yet
                 known = await self._store.pending_by_zone(row.id)
             opens_us = max(now_us, row.start_us)
-            pending = aligned(_zoned(known), row.counts.pending, row.local_hours, opens_us)
+            pending = aligned(_zoned(known.by_zone), row.counts.pending, row.local_hours, opens_us)
         load = Load(pending, row.start_us, row.end_us, row.local_hours, row.rate_limit)
         if 0 < row.counts.pending < rate * _HUNGRY_SECONDS and _ready(load, now_us) == row.counts.pending:
             return replace(load, rate_limit=min(rate, row.rate_limit or rate))

@@ -75,7 +75,7 @@ class Trials:
             InvalidInput: with every bad field.
             NotFound: there is no such client.
             Conflict: a number is on the stop list.
-            Impossible: sending is paused, or the provider takes no calls.
+            Impossible: sending is paused, or the providers of a number take no calls.
         """
         bare = test_text_pb2.TestMailingRequest()
         bare.CopyFrom(request)
@@ -93,7 +93,7 @@ class Trials:
             with self._background.running.hold(key):
                 if (stored := None if key is None else await self._store.stored_answer(key)) is not None:
                     return [_Result(*each) for each in stored]
-                if (refusal := self._control.trial_refusal(wanted.wish)) is not None:
+                if (refusal := self._control.trial_refusal(wanted.phone_numbers, wanted.wish)) is not None:
                     raise Impossible(refusal)
                 trial = await self._store.begin_trial(
                     wanted.text,
@@ -116,7 +116,7 @@ class Trials:
 
     async def _would_send(self, wanted: _Wanted, client_id: int | None) -> Sequence[_Result]:
         """What is known before anything is sent. Raises what ``send`` raises."""
-        if (refusal := self._control.trial_refusal(wanted.wish)) is not None:
+        if (refusal := self._control.trial_refusal(wanted.phone_numbers, wanted.wish)) is not None:
             raise Impossible(refusal)
         person = await self._store.check_trial(wanted.phone_numbers, client_id)
         texts = [self._text(number, wanted.template, person) for number in wanted.phone_numbers]

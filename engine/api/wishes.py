@@ -14,6 +14,7 @@ from engine.api.costs import budget_warnings
 from engine.api.fresh import Fresh
 from engine.api.questions import Questions
 from engine.domain.errors import FieldError, InvalidInput
+from engine.domain.fares import fares_of
 from engine.domain.routing import Ranges, Way, Wish, candidates, unserved
 from engine.domain.validate import MailingInput
 from engine.ports import Clock, StoreUnavailable
@@ -64,14 +65,12 @@ def wish_of(mailing: MailingInput | MailingRow) -> Wish:
     return Wish(mailing.provider, mailing.sender)
 
 
-async def wish_warnings(
-    store: Store, mailing: MailingInput | MailingRow, ways: Sequence[Way], unsent_of: int | None = None
-) -> list[mailing_pb2.MailingWarning]:
-    """That some who match have numbers which no provider of the mailing takes: nobody else is asked about it.
-    ``unsent_of``: without those who have a final message of that mailing."""
-    left = unserved(ways, wish_of(mailing))
-    count = await store.audience_with_numbers(mailing.filter, left, unsent_of=unsent_of) if left else 0
-    return _not_served(count)
+def not_served_warnings(count: int) -> list[mailing_pb2.MailingWarning]:
+    """That so many have numbers which no provider of the mailing takes: nobody else is asked about them."""
+    if not count:
+        return []
+    fault = ErrorCode.NUMBERS_NOT_SERVED.format(count=count)
+    return [mailing_pb2.MailingWarning(code=fault.code, message=fault, field="provider", arguments=fault.arguments)]
 
 
 class StandingWarnings:
@@ -82,35 +81,35 @@ class StandingWarnings:
     ) -> None:
         self._store, self._control, self._clock, self._questions = store, control, clock, questions
         self._segments_max = segments_max
-        self._unserved: Fresh[tuple[int, Ranges], int] = Fresh(clock, _KEEP_SECONDS)
+        self._counted: Fresh[tuple[int, tuple[Ranges, ...]], tuple[int, ...]] = Fresh(clock, _KEEP_SECONDS)
 
     def of_budget(self, mailing: MailingInput | MailingRow) -> list[mailing_pb2.MailingWarning]:
-        """That the budget is not enough for a single message."""
-        return budget_warnings(mailing, self._control.ways(), self._segments_max)
+        """That the budget is not enough for a single message, whatever number that goes to."""
+        return budget_warnings(mailing, fares_of(self._control.ways(), wish_of(mailing)), self._segments_max)
 
     async def of(self, row: MailingRow) -> list[mailing_pb2.MailingWarning]:
         """All that can be said at little cost; that of the numbers is left out where it would take long to find out."""
         if not row.counts.pending or row.state(self._clock.now_us()).is_over:
             return []
-        found = self.of_budget(row)
-        if left := unserved(self._control.ways(), wish_of(row)):
+        ways, wish = self._control.ways(), wish_of(row)
+        fares = fares_of(ways, wish)
+        prices = {fare.first for fare in fares} if row.budget is not None else ()
+        counts: tuple[int, ...] = ()
+        if unserved(ways, wish) or len(prices) > 1:
+            key = row.id, tuple(fare.ranges for fare in fares)
             with suppress(TimeoutError, StoreUnavailable, TooLong):
                 async with asyncio.timeout(WARNING_SECONDS):
-                    found += _not_served(await self._unserved.get((row.id, left), lambda: self._count(row.id, left)))
-        return found
+                    counts = await self._counted.get(key, lambda: self._count(*key))
+        found = budget_warnings(row, fares, self._segments_max, counts[:-1])
+        return [*found, *not_served_warnings(counts[-1])] if counts else found
 
-    async def _count(self, mailing_id: int, left: Ranges) -> int:
-        key = ("unserved", mailing_id, left)
+    async def _count(self, mailing_id: int, parts: tuple[Ranges, ...]) -> tuple[int, ...]:
+        """How many wait, by their numbers."""
         return await self._questions.ask(
-            key, caller_key(), lambda: self._store.waiting_with_numbers(mailing_id, left, _LOOK_AT_MAX)
+            ("waiting", mailing_id, parts),
+            caller_key(),
+            lambda: self._store.waiting_by_part(mailing_id, parts, _LOOK_AT_MAX),
         )
-
-
-def _not_served(count: int) -> list[mailing_pb2.MailingWarning]:
-    if not count:
-        return []
-    fault = ErrorCode.NUMBERS_NOT_SERVED.format(count=count)
-    return [mailing_pb2.MailingWarning(code=fault.code, message=fault, field="provider", arguments=fault.arguments)]
 
 
 def _sender_problem(able: Sequence[Way], name: str) -> Fault:

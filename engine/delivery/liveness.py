@@ -19,12 +19,12 @@ from engine.domain.liveness import Stall, View, Watch
 from engine.ports import Store, StoreUnavailable
 
 _CHANGES: Final = (
-    *("heartbeat", "recover", "renew", "claim", "begin", "record", "release"),
+    *("heartbeat", "recover", "renew", "claim", "claim_all", "begin", "record", "release"),
     *("build_audience", "purge", "expire", "cancel_pending"),
 )
 """Verbs that write. A new one that is missing here hides no stall; one that only reads would."""
-_TICKERS: Final = ("plans", "next_due_us", "claim", "expire", "cancel_pending")
-_CLAIMERS: Final = frozenset({"next_due_us", "claim"})
+_TICKERS: Final = ("plans", "next_due_us", "claim", "claim_all", "expire", "cancel_pending")
+_CLAIMERS: Final = frozenset({"next_due_us", "claim", "claim_all"})
 _SLOW_US: Final = 500_000
 _SOON_US: Final = 100_000
 """A claim that found its rows locked by another engine is repeated a moment later: until then the mailing is due."""
@@ -67,9 +67,11 @@ class HeardStore:
         return sum(self.answers[verb] for verb in _CHANGES)
 
     def __getattr__(self, verb: str) -> Callable[..., Awaitable[Any]]:
+        is_claimer = verb in _CLAIMERS
+
         async def heard(*args: Any, **kwargs: Any) -> Any:
             self._asked = number = self._asked + 1
-            began_us = self._monotonic_us()
+            began_us = self._monotonic_us() if is_claimer else 0
             self._waiting[number] = verb
             try:
                 answer = await getattr(self._heard, verb)(*args, **kwargs)
@@ -82,7 +84,9 @@ class HeardStore:
             self.answers[verb] += 1
             if verb == "claim":
                 self.claimed += len(answer)
-            if verb in _CLAIMERS and self._monotonic_us() - began_us >= _SLOW_US:
+            elif verb == "claim_all":
+                self.claimed += sum(map(len, answer))
+            if is_claimer and self._monotonic_us() - began_us >= _SLOW_US:
                 self.slow += 1
             return answer
 

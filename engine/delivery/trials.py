@@ -6,7 +6,7 @@ A rate that leaves them none for a while refuses them.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Final
 
 from common.error_codes import ErrorCode, Fault
@@ -14,7 +14,7 @@ from engine.delivery.line import Line
 from engine.delivery.state import State
 from engine.domain.breaker import BreakerState
 from engine.domain.outcome import Outcome, Verdict, classify
-from engine.domain.routing import ANY, Wish
+from engine.domain.routing import ANY, Wish, holds
 from engine.domain.segments import count_segments
 from engine.domain.units import US_PER_SECOND, in_us
 from engine.ports import Request
@@ -32,12 +32,17 @@ class Trials:
     def __init__(self, state: State) -> None:
         self._state, self._clock = state, state.clock
 
-    def refusal(self, wish: Wish = ANY) -> Fault | None:
-        """Why no text can be tried just now; ``None``: one can. It is never the probe of a provider that is away."""
+    def refusal(self, numbers: Iterable[int], wish: Wish = ANY) -> Fault | None:
+        """Why no text can be tried just now: of one of the numbers each provider that takes it is away. ``None``: they
+        can, or nobody takes them at all. It is never the probe of a provider that is away."""
         if self._state.sending_paused:
             return ErrorCode.SENDING_PAUSED.format()
-        problems = [self._problem(line) for line in self._state.router.lines_for(wish)]
-        return ErrorCode.PROVIDER_CLOSED.format(problem="; ".join(filter(None, problems))) if all(problems) else None
+        lines = self._state.router.lines_for(wish)
+        for number in numbers:
+            problems = [self._problem(line) for line in lines if holds(line.way.ranges, number)]
+            if problems and all(problems):
+                return ErrorCode.PROVIDER_CLOSED.format(problem="; ".join(problems))
+        return None
 
     def _problem(self, line: Line) -> str:
         """Why a provider takes none, in words; empty: it does."""
@@ -63,7 +68,7 @@ class Trials:
         """
         line = self._state.router.first_open(phone_number, wish)
         if line is None:
-            return Outcome(Verdict.RETRY, None, self.refusal(wish) or _NOBODY, None)
+            return Outcome(Verdict.RETRY, None, self.refusal([phone_number], wish) or _NOBODY, None)
         if problem := await self._turn(line, message_id, text) or await is_wanted():
             return Outcome(Verdict.RETRY, None, problem, None)
         segments = count_segments(text).segments

@@ -186,15 +186,36 @@ class AudienceFilter:
 class Audience:
     """Whom a filter matches just now."""
 
-    by_zone: Mapping[str, int]
-    """How many would get a message, by time zone."""
+    groups: Mapping[tuple[str, int], int]
+    """How many would get a message, by time zone and by the part of the numbers that theirs is in: the place of the
+    part among those that were asked for, or how many these are for a number in none of them."""
     suppressed: int = 0
     """How many match but are on the stop list."""
 
     @property
     def size(self) -> int:
         """How many would get a message."""
-        return sum(self.by_zone.values())
+        return sum(self.groups.values())
+
+    @property
+    def by_zone(self) -> dict[str, int]:
+        """How many would get a message, by time zone."""
+        return self.by_zone_within(None)
+
+    def by_zone_within(self, parts: int | None) -> dict[str, int]:
+        """The same of the first so many parts; ``None``: of all numbers."""
+        found: dict[str, int] = {}
+        for (zone, part), number in self.groups.items():
+            if parts is None or part < parts:
+                found[zone] = found.get(zone, 0) + number
+        return found
+
+    def by_part(self, parts: int) -> tuple[int, ...]:
+        """How many have a number of each of so many parts; the last one: of none of them."""
+        found = [0] * (parts + 1)
+        for (_, part), number in self.groups.items():
+            found[part] += number
+        return tuple(found)
 
 
 def _distinct(entries: Iterable[H]) -> tuple[H, ...]:

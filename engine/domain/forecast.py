@@ -61,6 +61,8 @@ class Load:
     hours: LocalHours | None = None
     rate_limit: float | None = None
     """Messages a second; ``None``: no limit of its own."""
+    stuck: int = 0
+    """Messages besides that nobody can send: they are no work, and the end finds them unsent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,11 +204,11 @@ class _Flow:
         sent = self.pending - self.left
         rate = sent / self.busy if self.busy > 0 else min(speed, self.cap) if speed > 0 else self.cap
         known = speed > 0 or math.isfinite(self.cap)
-        done = self.done if self.pending and known else None
+        done = self.done if self.pending and known and not self.load.stuck else None
         first, number = self._first()
         return Forecast(
             None if done is None else self.now_us + min(math.ceil(done), round(self.end)),
-            0 if self.done is not None else self.pending - math.floor(sent + _CRUMB),
+            self.load.stuck + (0 if self.done is not None else self.pending - math.floor(sent + _CRUMB)),
             float(f"{rate:.9g}") if known and math.isfinite(rate) else speed if known else 0.0,
             first,
             number,

@@ -17,6 +17,7 @@ from __future__ import annotations
 import math
 from collections import deque
 from fractions import Fraction
+from functools import lru_cache
 from typing import Final
 
 from engine.domain.units import US_PER_SECOND
@@ -88,12 +89,18 @@ class TokenBucket:
         if not (math.isfinite(rate_per_second) and rate_per_second >= 0):
             raise ValueError("a rate is a number of calls a second, 0 for no limit")
         self.rate_per_second = rate_per_second
-        self._most = math.ceil(rate_per_second)
-        # Exact, because the period of a rate that is not whole must not be rounded down; and longer than a second.
-        exact_us = Fraction(self._most) / Fraction(rate_per_second or 1) * US_PER_SECOND
-        self._period_us = min(math.floor(exact_us) + 1, _PERIOD_US_MAX)
+        self._most, self._period_us = _most_in_period(rate_per_second)
         old_us, self._pace_us = self._pace_us, self._period_us / max(1, _HASTE * self._most)
         self._even_us -= max(0.0, old_us - self._pace_us)
+
+
+@lru_cache(maxsize=1024)
+def _most_in_period(rate_per_second: float) -> tuple[int, int]:
+    """So many calls there may be in so many microseconds, which are longer than a second."""
+    most = math.ceil(rate_per_second)
+    # Exact, because the period of a rate that is not whole must not be rounded down.
+    exact_us = Fraction(most) / Fraction(rate_per_second or 1) * US_PER_SECOND
+    return most, min(math.floor(exact_us) + 1, _PERIOD_US_MAX)
 
 
 def rate_share(rate_per_second: float, index: int, engines: int) -> float | None:

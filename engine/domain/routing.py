@@ -92,13 +92,23 @@ def bound_to(provider_id: int) -> Route:
 def ranges_of(prefixes: Iterable[str]) -> Ranges:
     """The numbers that begin with one of these prefixes (digits); all numbers when there are none."""
     widths = [(int(prefix), 10 ** max(0, _DIGITS - len(prefix))) for prefix in prefixes]
+    return joined((first * width, (first + 1) * width - 1) for first, width in widths) if widths else ANY_NUMBER
+
+
+def joined(pairs: Iterable[tuple[int, int]]) -> Ranges:
+    """The numbers that are in one of these, which may overlap and be in any order."""
     found: list[tuple[int, int]] = []
-    for first, last in sorted((first * width, (first + 1) * width - 1) for first, width in widths):
+    for first, last in sorted(pairs):
         if found and first <= found[-1][1] + 1:
             found[-1] = (found[-1][0], max(found[-1][1], last))
         else:
             found.append((first, last))
-    return tuple(found) if widths else ANY_NUMBER
+    return tuple(found)
+
+
+def common(ranges: Ranges, others: Ranges) -> Ranges:
+    """The numbers that are in both."""
+    return without(ranges, without(ranges, others))
 
 
 def without(ranges: Ranges, taken: Ranges) -> Ranges:
@@ -165,17 +175,6 @@ def first_open(ways: Sequence[Way], number: int, wish: Wish = ANY) -> int | None
     """The provider that is responsible for a number; ``None``: no candidate is open."""
     able = candidates(ways, wish)
     return next((way.provider_id for way in able if way.is_open and holds(way.ranges, number)), None)
-
-
-def first_choices(ways: Sequence[Way], wish: Wish = ANY) -> list[Way]:
-    """The providers of which each is the first in the order that takes some numbers, open or not."""
-    left, found = ANY_NUMBER, []
-    for way in candidates(ways, wish):
-        rest = without(left, way.ranges)
-        if rest != left:
-            found.append(way)
-        left = rest
-    return found
 
 
 def unserved(ways: Sequence[Way], wish: Wish = ANY) -> Ranges:

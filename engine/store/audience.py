@@ -24,8 +24,9 @@ from engine.store.verbs import Overtaken, Verbs, bump_revision, hold, lock_clien
 from engine.store.withdrawal import ENDS_UNCERTAIN, withdraw_messages
 
 _MAILING: Final = (
-    "SELECT audience_filter, audience_generation, audience_cursor, audience_kept, audience_fixed, start_us, decided_us,"
-    " audience_us FROM mailing WHERE id = ? AND NOT audience_ready AND cancelled_us IS NULL AND deleted_us IS NULL"
+    "SELECT audience_filter, audience_generation, audience_cursor, audience_kept, audience_after_id, audience_fixed,"
+    " start_us, decided_us, audience_us FROM mailing"
+    " WHERE id = ? AND NOT audience_ready AND cancelled_us IS NULL AND deleted_us IS NULL"
 )
 _STORE_CURSOR: Final = (
     "UPDATE mailing SET audience_cursor = ?, audience_ready = ?"
@@ -53,10 +54,10 @@ class AudienceVerbs(Verbs):
         mailing = await tx.row(_MAILING, mailing_id)
         if mailing is None:
             return True
-        filter, generation, cursor, kept, *decided = mailing
+        filter, generation, cursor, kept, after_id, *decided = mailing
         chunk, tally, again = _Chunk(tx, mailing_id, filter_of(filter), cursor), Tally(), generation > 0
         chunk.restrict(in_time(mailing_id, *decided))
-        ready = await chunk.take(limit, at_us=decided[-1], again=again)
+        ready = await chunk.take(limit, at_us=decided[-1], after_id=after_id, again=again)
         if kept:
             await chunk.look_again(reset_after_us)
         else:
@@ -82,11 +83,12 @@ class _Chunk:
         """Besides, clients must be so, ``client AS c``."""
         self._matching += f" AND {condition}"
 
-    async def take(self, limit: int, *, at_us: int, again: bool) -> bool:
+    async def take(self, limit: int, *, at_us: int, after_id: int, again: bool) -> bool:
         """Find where the chunk ends; True when there are no clients behind it. Clients that the filter does not name
-        can't have a message to be taken away, unless it is built ``again``. ``at_us``: when the filter was said."""
+        can't have a message to be taken away, unless it is built ``again``. ``at_us``: when the filter was said, and
+        ``after_id`` the last message then."""
         if self._messages is not None:
-            self.restrict(await met(self._tx, self._mailing_id, self._messages, at_us, since_us=at_us))
+            self.restrict(await met(self._tx, self._mailing_id, self._messages, at_us, after_id))
             if not again and not self._client_ids:
                 ids = await next_clients(self._tx, self._messages, at_us, self._after, limit)
                 if ids is not None:

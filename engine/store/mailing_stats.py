@@ -6,9 +6,10 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
 
+from engine.domain.audience import Audience
 from engine.domain.message import Status
 from engine.domain.receipt import Delivery
-from engine.domain.routing import Ranges
+from engine.domain.routing import ANY_NUMBER, Ranges
 from engine.store import counters
 from engine.store.cancelled import as_read, is_mailing_behind
 from engine.store.database import Lane, Row, Tx
@@ -16,7 +17,7 @@ from engine.store.groups import GROUP
 from engine.store.lifecycle import is_taken, is_waiting
 from engine.store.mailing_rows import get_mailing_row
 from engine.store.provider_names import CALLED, names_of_all
-from engine.store.routes import in_ranges
+from engine.store.routes import part_of
 from engine.store.rows import (
     DELETED_CLIENT,
     Breakdown,
@@ -111,23 +112,24 @@ class MailingStatsVerbs(Verbs):
     async def _next_keys(self, tx: Tx, mailing_id: int, after: int) -> _Keys:
         return await _chunk(tx, mailing_id, after)
 
-    async def pending_by_zone(self, mailing_id: int) -> dict[str, int]:
-        """Messages of a mailing that are not final, by their client's time zone. Reads all of them, in chunks between
-        which others can read."""
-        found: Counter[str] = Counter()
+    async def pending_by_zone(self, mailing_id: int, parts: Sequence[Ranges] = (ANY_NUMBER,)) -> Audience:
+        """Whose messages of a mailing are not final, by their time zone and the part of the numbers that theirs is in.
+        Reads all of them, in chunks between which others can read."""
+        part = part_of(parts)
+        found: Counter[tuple[str, int]] = Counter()
         after = (-1, 0)
         while True:
-            rows = await self._next_waiting(mailing_id, after)
-            found.update([zone for _, _, zone in rows])
+            rows = await self._next_waiting(mailing_id, part, after)
+            found.update([(zone, place) for _, _, zone, place in rows])
             if len(rows) < _CHUNK:
-                return found + await self._taken_by_zone(mailing_id)
+                return Audience(found + await self._taken_by_zone(mailing_id, part))
             after = rows[-1][0], rows[-1][1]
 
     @read(Lane.LONG)
-    async def _next_waiting(self, tx: Tx, mailing_id: int, after: tuple[int, int]) -> Sequence[Row]:
+    async def _next_waiting(self, tx: Tx, mailing_id: int, part: str, after: tuple[int, int]) -> Sequence[Row]:
         return await tx.table(
-            "due_us, id, time_zone",
-            "SELECT m.due_us AS due_us, m.id AS id, c.time_zone AS time_zone FROM message AS m"
+            "due_us, id, time_zone, part",
+            f"SELECT m.due_us AS due_us, m.id AS id, c.time_zone AS time_zone, {part} AS part FROM message AS m"
             f" {tx.dialect.indexed_by('message_due')} JOIN client AS c ON c.id = m.client_id"
             f" WHERE m.mailing_id = ? AND {is_waiting('m')} AND (m.due_us, m.id) > (?, ?)"
             " ORDER BY m.due_us, m.id LIMIT ?",
@@ -135,27 +137,29 @@ class MailingStatsVerbs(Verbs):
         )
 
     @read(Lane.LONG)
-    async def waiting_with_numbers(self, tx: Tx, mailing_id: int, ranges: Ranges, at_most: int) -> int:
-        """How many messages of a mailing wait whose clients have one of these numbers, among the ``at_most`` that have
-        been due for longest. Those that nobody takes stay there while the others go, so there they are found."""
-        sql = (
-            "SELECT count(*) FROM"
+    async def waiting_by_part(self, tx: Tx, mailing_id: int, parts: Sequence[Ranges], at_most: int) -> tuple[int, ...]:
+        """How many messages of a mailing wait by the part of the numbers that their clients' are in, and last those in
+        none of them, among the ``at_most`` that have been due for longest. Those that nobody takes stay there while the
+        others go, so there they are found."""
+        rows = await tx.rows(
+            f"SELECT {part_of(parts)}, count(*) FROM"
             f" (SELECT m.client_id AS client_id FROM message AS m {tx.dialect.indexed_by('message_due')}"
             f" WHERE m.mailing_id = ? AND {is_waiting('m')} ORDER BY m.due_us, m.id LIMIT ?) AS w"
-            f" JOIN client AS c ON c.id = w.client_id WHERE {in_ranges(ranges)}"
+            " JOIN client AS c ON c.id = w.client_id GROUP BY 1",
+            *(mailing_id, at_most),
         )
-        return int(await tx.value(sql, mailing_id, at_most))
+        return Audience({("UTC", part): int(number) for part, number in rows}).by_part(len(parts))
 
     @read(Lane.API)
-    async def _taken_by_zone(self, tx: Tx, mailing_id: int) -> Counter[str]:
+    async def _taken_by_zone(self, tx: Tx, mailing_id: int, part: str) -> Counter[tuple[str, int]]:
         """The messages that an engine has taken. They are few."""
         rows = await tx.rows(
-            f"SELECT c.time_zone, count(*) FROM message AS m {tx.dialect.indexed_by('message_lease')}"
+            f"SELECT c.time_zone, {part}, count(*) FROM message AS m {tx.dialect.indexed_by('message_lease')}"
             f" JOIN client AS c ON c.id = m.client_id WHERE {is_taken('m')} AND m.mailing_id = ?"
-            " GROUP BY c.time_zone",
+            " GROUP BY 1, 2",
             mailing_id,
         )
-        return Counter({zone: int(number) for zone, number in rows})
+        return Counter({(zone, place): int(number) for zone, place, number in rows})
 
 
 async def _chunk(tx: Tx, mailing_id: int, after: int) -> _Keys:

@@ -33,7 +33,7 @@ from engine.store.searching import contains_text, pattern_of
 from engine.store.snapshots import check_source
 from engine.store.texts import keep_new_text, keep_text
 from engine.store.told import forget_mailing
-from engine.store.verbs import Verbs, bump_revision, look_up, read, transaction
+from engine.store.verbs import Verbs, bump_revision, lock_clients, look_up, read, transaction
 
 _SAID: Final = tuple(field.name for field in fields(MailingInput))
 
@@ -138,10 +138,14 @@ class MailingVerbs(Verbs):
             NotFound: there is no such mailing.
             ReadOnly: it has ended or was cancelled.
         """
+        await _await_clients(tx, mailing_id, change)
         old = await _get_open(tx, mailing_id, now_us)
         new = await _changed(tx, old, change)
         values = {**INPUT.values(new), "on_uncertain": old.on_uncertain.value, "update_us": now_us}
         values |= dict.fromkeys(_said_now(old, new, now_us), now_us)
+        if new.filter != old.filter:
+            last = "SELECT coalesce(max(id), 0) FROM message WHERE mailing_id = ?"
+            values["audience_after_id"] = await tx.value(last, mailing_id)
         sets = sets_of(values) + _again(old, new, now_us)
         await tx.run(f"UPDATE mailing SET {sets} WHERE id = ?", *values.values(), mailing_id)
         if new.text != old.text:
@@ -312,6 +316,17 @@ async def _changed(tx: Tx, old: MailingRow, change: Callable[[MailingRow], Maili
     if new.filter != old.filter:
         await check_source(tx, new.filter, old.id)
     return new
+
+
+async def _await_clients(tx: Tx, mailing_id: int, change: Callable[[MailingRow], MailingInput]) -> None:
+    """Before a filter with messages is said, wait for those who are writing clients, and keep others from it: they know
+    the filter that there was, and their messages must be told from those of the new one."""
+    if tx.dialect.is_sqlite:
+        return
+    now = await get_mailing_row(tx, mailing_id)
+    becomes = change(now).filter
+    if becomes != now.filter and becomes.messages is not None:
+        await lock_clients(tx, exclusive=True)
 
 
 def _said_now(old: MailingRow, new: MailingInput, now_us: int) -> list[str]:

@@ -61,6 +61,8 @@ class Mailing(Table):
     """When an edit decided the audience at once, for the start was over by then; 0: none did."""
     audience_us = fields.BigIntField(default=0)
     """When the filter was said: at the registration, or with the last edit of the filter."""
+    audience_after_id = fields.BigIntField(default=0)
+    """The last message that there was when the filter was said: an earlier filter has made those up to it."""
     audience_kept = fields.BooleanField(default=False)
     """It is built again for other local hours only: nobody comes, and nobody goes."""
     archived_us = fields.BigIntField(null=True)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Final
 
-from engine.domain.routing import ANY_NUMBER, Ranges, Route
+from engine.domain.routing import ANY_NUMBER, Ranges, Route, without
 
 _ROUTES: Final = 1_000
 
@@ -31,6 +32,18 @@ def may_have(route: Route) -> str:
 def in_ranges(ranges: Ranges) -> str:
     """The condition that the client ``c`` has one of these numbers; there must be some."""
     return f"({' OR '.join(f'c.phone_number BETWEEN {int(first)} AND {int(last)}' for first, last in ranges)})"
+
+
+def part_of(parts: Sequence[Ranges]) -> str:
+    """The place of the part that the number of the client ``c`` is in; for one that is in none, how many parts there
+    are. The part that takes the most words is said by leaving the others out."""
+    rest = ANY_NUMBER
+    for ranges in parts:
+        rest = without(rest, ranges)
+    places = sorted((len(ranges), place, ranges) for place, ranges in enumerate([*parts, rest]) if ranges)
+    *said, (_, other, _) = places
+    whens = " ".join(f"WHEN {in_ranges(ranges)} THEN {place}" for _, place, ranges in said)
+    return f"CASE {whens} ELSE {other} END" if whens else str(other)
 
 
 def asks_numbers(route: Route) -> bool:

@@ -6,12 +6,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from engine.domain.audience import AudienceFilter
+from engine.domain.routing import ANY_NUMBER, Ranges
 from engine.domain.template import PHONE_NUMBER, TAG, Template
 from engine.person import Person
 from engine.store.attributes import Condition, shown_as
 from engine.store.database import Lane, Tx
 from engine.store.dialect import Dialect
 from engine.store.matching import MAY_GET, matching_unsent
+from engine.store.routes import in_ranges
 from engine.store.verbs import Verbs, read
 
 
@@ -34,16 +36,25 @@ class SampleVerbs(Verbs):
 
     @read(Lane.LONG)
     async def audience_sample(
-        self, tx: Tx, filter: AudienceFilter, template: Template, *, limit: int, unsent_of: int | None = None
+        self,
+        tx: Tx,
+        filter: AudienceFilter,
+        template: Template,
+        *,
+        limit: int,
+        unsent_of: int | None = None,
+        ranges: Ranges = ANY_NUMBER,
     ) -> AudienceSample:
         """Look at clients who match now and may get a text.
 
         Args:
             limit: some so many of them are brought. Which ones does not depend on what they are like.
             unsent_of: without those who have a final message of that mailing.
+            ranges: only those who have one of these numbers; there must be some.
         """
         condition, args = await matching_unsent(tx, filter, unsent_of)
-        condition = f"FROM client AS c WHERE {condition} AND {MAY_GET}"
+        within = "" if ranges == ANY_NUMBER else f" AND {in_ranges(ranges)}"
+        condition = f"FROM client AS c WHERE {condition}{within} AND {MAY_GET}"
         if not template.is_personal:
             return AudienceSample(await _people(tx, f"{condition} ORDER BY c.id LIMIT {int(limit)}", args))
         lacks = {name: _lacks(tx.dialect, name) for name in template.names}

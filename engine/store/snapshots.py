@@ -84,14 +84,14 @@ def past(tx: Tx, condition: MessageCondition, *, behind: bool) -> str:
     return f"message AS past {tx.dialect.indexed_by(index)}"
 
 
-async def met(tx: Tx, mailing_id: int, condition: MessageCondition, at_us: int, since_us: int) -> str:
-    """The condition that ``client AS c`` had such a message then, or has one of this mailing that is not older than
-    ``since_us``: an earlier filter may have made that. One that an engine has, and that is to go, does not count."""
+async def met(tx: Tx, mailing_id: int, condition: MessageCondition, at_us: int, after_id: int) -> str:
+    """The condition that ``client AS c`` had such a message then, or has one of this mailing beyond ``after_id``: an
+    earlier filter has made those up to it. One that an engine has, and that is to go, does not count."""
     was_so = was(condition, at_us, behind=await is_mailing_behind(tx, condition.mailing_id))
     then = f"SELECT 1 FROM message AS past WHERE past.client_id = c.id AND {was_so}"
     mine = f"SELECT 1 FROM message AS mine WHERE mine.client_id = c.id AND mine.mailing_id = {int(mailing_id)}"
     mine += " AND NOT mine.stale"
-    mine += f" AND mine.create_us >= {int(since_us)}"
+    mine += f" AND mine.id > {int(after_id)}"
     return f"(EXISTS ({then}) OR EXISTS ({mine}))"
 
 

@@ -96,9 +96,9 @@ class Table:
             return
         cells += [""] * (width - len(cells))  # table programs leave out empty cells at the end of a row
         said = cells
-        if self.phone_at is not None and (whole := _WHOLE.fullmatch(cells[self.phone_at])):
-            said = [*cells]
-            said[self.phone_at] = whole[1]
+        # Nine numbers of ten end in another digit, and are not looked at any closer.
+        if (at := self.phone_at) is not None and cells[at][-1:] == "0" and (whole := _WHOLE.fullmatch(cells[at])):
+            said = [*cells[:at], whole[1], *cells[at + 1 :]]
         given = tuple([None if at is None else unguarded(said[at]) for at in self._at])
         more = {
             name: cells[at] if cells[at][:1] not in _NOT_PLAIN and shows(cells[at]) else self._value(cells[at])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from dataclasses import replace
 
 from argon2 import PasswordHasher
@@ -81,7 +81,7 @@ class FakeControl:
             actors=(ActorStatus("ticker"), ActorStatus("recorder", restarts=1, detail="it fell")),
         )
 
-    def trial_refusal(self, wish: Wish) -> Fault | None:
+    def trial_refusal(self, phone_numbers: Iterable[int], wish: Wish) -> Fault | None:
         return self.refusal
 
     async def send_trial(

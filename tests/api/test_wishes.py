@@ -13,6 +13,7 @@ from mailing.v1.mailing_service_pb2 import (
     CancelMailingRequest,
     GetMailingRequest,
     PreviewMailingRequest,
+    PreviewMailingResponse,
     UpdateMailingRequest,
 )
 from tests.api.conftest import Api, refusal
@@ -69,6 +70,73 @@ async def test_of_a_large_mailing_those_that_have_waited_longest_are_looked_at(
     api.control.providers = OF_MOSCOW
     monkeypatch.setattr(wishes, "_LOOK_AT_MAX", 1)
     assert await warned(api, made.id) == [("NUMBERS_NOT_SERVED", "provider", {"count": "1"})]
+
+
+MOBILE, OTHER, CITY = "79160000001", "79030000001", "74950000001"
+ALPHA = Way(1, name="alpha", ranges=ranges_of(["7916"]), price=1_100_000)
+CAROL = Way(2, name="carol", ranges=ranges_of(["7495"]), price=2_500_000)
+BETA = Way(3, name="beta", price=1)
+
+
+async def previewed(api: Api, **fields: object) -> PreviewMailingResponse:
+    return await api.mailings.PreviewMailing(PreviewMailingRequest(mailing=api.a_mailing(**fields)))
+
+
+@pytest.mark.parametrize("text", ["hello", "to {{phone_number}}", "to {{nickname}}"])
+async def test_who_gets_nothing_because_of_the_number_counts_nowhere(api: Api, text: str) -> None:
+    await api.add_client(OTHER)
+    await api.add_client(CITY)
+    api.control.providers = (ALPHA, CAROL, BETA)
+    found = await previewed(api, provider="alpha", text=text)
+    assert (found.audience, found.recipients, found.incomplete, found.segments_total, found.cost) == (2, 0, 0, 0, 0)
+    assert (found.forecast.missed, found.forecast.HasField("completion_time"), list(found.samples)) == (2, False, [])
+    assert [each.code for each in found.warnings] == ["NUMBERS_NOT_SERVED"]
+    mobile = (await api.add_client(MOBILE)).id
+    found = await previewed(api, provider="alpha", text=text)
+    lacking = int("nickname" in text)
+    assert (found.audience, found.recipients, found.incomplete) == (3, 1 - lacking, lacking)
+    assert (found.segments_total, found.cost) == (1 - lacking, 1.1 * (1 - lacking))
+    assert [each.client_id for each in found.samples] == [mobile] * (1 - lacking)
+    assert found.forecast.missed == 2
+
+
+@pytest.mark.parametrize(
+    ("numbers", "text", "cost"),
+    [
+        ([MOBILE], "hello", 1.1),
+        ([CITY], "hello", 2.5),
+        ([OTHER], "hello", 0.000001),
+        ([MOBILE, CITY, OTHER], "hello", 3.600001),
+        ([MOBILE, CITY], "h" * 161, 7.2),
+        ([MOBILE, CITY], "{{tag|" + "h" * 161 + "}}", 1.1 * 2 + 2.5),  # the mobile one has no tag
+    ],
+)
+async def test_each_number_costs_what_its_own_providers_take(
+    api: Api, numbers: list[str], text: str, cost: float
+) -> None:
+    for number in numbers:
+        await api.add_client(number, tag="" if number == MOBILE else "t")
+    api.control.providers = (ALPHA, CAROL, BETA)
+    assert (await previewed(api, text=text)).cost == cost
+
+
+async def test_a_price_that_nobody_of_the_audience_pays_is_not_known(api: Api) -> None:
+    await api.add_client(OTHER)
+    api.control.providers = (ALPHA, Way(2, name="free"))
+    assert not (await previewed(api)).HasField("cost")
+    await api.add_client(MOBILE)
+    assert (await previewed(api)).cost == 1.1
+
+
+@pytest.mark.parametrize(("budget", "is_enough"), [(1.0, False), (1.1, True)])
+async def test_a_budget_is_compared_with_what_this_audience_pays(api: Api, budget: float, is_enough: bool) -> None:
+    await api.add_client(MOBILE)
+    api.control.providers = (ALPHA, CAROL, BETA)
+    expected = [] if is_enough else [("BUDGET_BELOW_MESSAGE", "budget", {"cost": "1.1"})]
+    found = (await previewed(api, budget=budget)).warnings
+    assert [(each.code, each.field, dict(each.arguments)) for each in found] == expected
+    made = await api.add_mailing(budget=budget)
+    assert await warned(api, made.id) == expected
 
 
 async def update(api: Api, mailing: Mailing, *paths: str) -> Mailing:

@@ -190,6 +190,7 @@ async def test_the_funnel_and_the_way_of_a_message_through_two_providers(tmp_pat
             await expect(line).to_contain_text("SentNot delivered")
             await line.locator("td").last.click()
             await expect(page.get_by_role("alert")).to_contain_text("Accepted by the provider, not delivered")
+            await expect(page.get_by_role("region", name="Message", exact=True)).to_contain_text("Cost2.50")
             said = page.get_by_role("region", name="Receipt")
             for words in ("Not delivered", "EC-7", "absent subscriber"):
                 await expect(said).to_contain_text(words)

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from engine.domain.breaker import BreakerState
-from engine.domain.outcome import Verdict
+from engine.domain.outcome import Outcome, Verdict
 from engine.domain.routing import ANY, Wish
 from engine.domain.segments import count_segments
 from engine.provider.spec import ProviderSpec, RateUnit
@@ -30,6 +30,10 @@ def spec(name: str, **more: Any) -> ProviderSpec:
 
 def run(loop: VirtualLoop, life: Coroutine[Any, Any, None]) -> None:
     loop.run_until_complete(life)
+
+
+async def wanted() -> str:
+    return ""
 
 
 def faults(town: Town, name: str, **shares: Any) -> None:
@@ -227,9 +231,6 @@ def test_a_rate_of_segments_is_never_exceeded(loop: VirtualLoop, tmp_path: Path,
 def test_a_text_that_is_tried_goes_through_the_provider_that_is_named(loop: VirtualLoop, tmp_path: Path) -> None:
     town = Town(loop, spec("a"), spec("b"))
 
-    async def wanted() -> str:
-        return ""
-
     async def life() -> None:
         await town.open(tmp_path)
         trials = town.engine.actors.trials
@@ -239,9 +240,41 @@ def test_a_text_that_is_tried_goes_through_the_provider_that_is_named(loop: Virt
         for id in range(9010, 9040):
             await trials.send(id, 79161234567, "try", wanted, Wish("b"))
         assert town.engine.state.lines[1].gate.breaker.state is BreakerState.OPEN
-        assert trials.refusal(Wish("b")) is not None
-        assert (trials.refusal(Wish("a")), trials.refusal()) == (None, None)
+        assert trials.refusal([79161234567], Wish("b")) is not None
+        assert (trials.refusal([79161234567], Wish("a")), trials.refusal([79161234567])) == (None, None)
         await town.close()
 
     run(loop, life())
     assert (town.ids("a"), town.ids("b")[:1]) == ([9001, 9003], [9002])
+
+
+def test_a_text_that_is_tried_is_refused_while_all_providers_of_its_number_are_away(
+    loop: VirtualLoop, tmp_path: Path
+) -> None:
+    town = Town(loop, spec("a", prefixes=("7916",)), spec("b", prefixes=("79",)), spec("c", prefixes=("7495",)))
+    of_a, of_b, of_c, nobodys = 79161234567, 79031234567, 74951234567, 78121234567
+
+    def away(number: int) -> None:
+        town.engine.state.lines[number].gate.report(
+            1, Outcome(Verdict.BLOCKED, 401, "HTTP 401", None), town.clock.now_us()
+        )
+
+    def problem(*numbers: int) -> str:
+        refusal = town.engine.actors.trials.refusal(numbers)
+        return "" if refusal is None else refusal.arguments["problem"]
+
+    async def life() -> None:
+        await town.open(tmp_path)
+        assert problem(of_a, of_b, of_c, nobodys) == ""
+        away(0)
+        assert problem(of_a) == ""  # b takes it
+        away(1)
+        both = "a: HTTP 401; b: HTTP 401"
+        assert (problem(of_a), problem(of_c, of_a), problem(of_b)) == (both, both, "b: HTTP 401")
+        away(2)
+        assert problem(nobodys) == ""  # to wait would not help
+        outcome = await town.engine.actors.trials.send(9001, nobodys, "try", wanted)
+        assert (outcome.verdict, outcome.detail) == (Verdict.RETRY, "no provider takes this number")
+        await town.close()
+
+    run(loop, life())

@@ -7,11 +7,13 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from random import Random
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from engine.delivery.delivery import Delivery, DeliverySettings
+from engine.delivery.liveness import HeardStore
 from engine.domain.audience import AudienceFilter
 from engine.domain.liveness import STALL_SECONDS, Stall
 from engine.domain.outcome import Answer
@@ -355,3 +357,14 @@ def test_a_mailing_that_is_held_between_two_views_has_not_stalled_and_hides_no_o
 
     loop.run_until_complete(run())
     assert seen.parts(0, 2 * STALL_SECONDS) == parts
+
+
+@pytest.mark.parametrize(("verb", "answer"), [("claim", [1, 2, 3]), ("claim_all", [[1], [], [2, 3]])])
+def test_what_is_claimed_has_moved_whether_of_one_mailing_or_of_several(verb: str, answer: list[Any]) -> None:
+    async def claim() -> list[Any]:
+        return answer
+
+    store: Any = SimpleNamespace(**{verb: claim})
+    heard = HeardStore(store, lambda is_there: None, lambda: 0)
+    asyncio.run(getattr(heard, verb)())
+    assert (heard.claimed, heard.changes) == (3, 1)

@@ -71,9 +71,9 @@ def test_while_sending_is_paused_nothing_is_sent(loop: VirtualLoop, tmp_path: Pa
     async def life() -> None:
         fleet = Fleet(loop)
         engine = await alone(fleet, tmp_path)
-        assert engine.actors.trials.refusal() is None
+        assert engine.actors.trials.refusal([NUMBER]) is None
         engine.state.lines[0].gate.pause(True)
-        refusal = engine.actors.trials.refusal()
+        refusal = engine.actors.trials.refusal([NUMBER])
         assert refusal is not None
         assert refusal.code == "SENDING_PAUSED"
         assert (await send(engine)).detail == refusal
@@ -92,7 +92,7 @@ def test_its_outcome_is_the_breakers_and_a_closed_one_refuses_the_next(loop: Vir
         called = len(fleet.provider.calls)
         assert called < 60
         assert {each.verdict for each in outcomes} == {Verdict.RETRY}
-        refusal = engine.actors.trials.refusal()
+        refusal = engine.actors.trials.refusal([NUMBER])
         assert refusal is not None
         assert (refusal.code, refusal.arguments) == ("PROVIDER_CLOSED", {"problem": "HTTP 503"})
         await fleet.leave()

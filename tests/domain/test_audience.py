@@ -133,4 +133,12 @@ def test_what_is_said_twice_counts_once() -> None:
 
 
 def test_who_is_on_the_stop_list_is_not_in_the_audience() -> None:
-    assert Audience({"UTC": 3, "Asia/Omsk": 2}, suppressed=4).size == 5
+    assert Audience({("UTC", 0): 3, ("Asia/Omsk", 0): 2}, suppressed=4).size == 5
+
+
+def test_an_audience_by_zones_and_by_parts_of_the_numbers() -> None:
+    found = Audience({("UTC", 0): 3, ("UTC", 2): 4, ("Asia/Omsk", 1): 5})
+    assert found.by_zone == {"UTC": 7, "Asia/Omsk": 5}
+    assert found.by_part(2) == (3, 5, 4)
+    assert found.by_zone_within(2) == {"UTC": 3, "Asia/Omsk": 5}
+    assert found.by_zone_within(0) == {}

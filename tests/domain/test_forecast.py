@@ -276,3 +276,25 @@ def test_every_message_is_sent_or_missed_and_times_are_in_the_window(found: list
 def test_the_speed_to_expect(known: dict[str, float], expected: float) -> None:
     nothing = {"full_speed": 0.0, "call_seconds": None, "workers": 10, "workers_of_all": 10, "limit": 0.0}
     assert expected_speed(**(nothing | known)) == pytest.approx(expected)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("pending", "stuck", "speed", "expected"),
+    [
+        (0, 20, 10.0, 20),  # nobody else
+        (100, 20, 10.0, 20),  # the others are in time
+        (1001, 20, 10.0, 21),
+        (7, 20, 0.0, 20),
+        (100, 0, 10.0, 0),
+    ],
+)
+def test_what_nobody_can_send_is_missed_and_takes_no_time(
+    pending: int, stuck: int, speed: float, expected: int
+) -> None:
+    load = Load({UTC: pending}, 100 * SECOND_US, 200 * SECOND_US, stuck=stuck)
+    (found,) = foretell([load], speed, 0)
+    assert found.missed == expected
+    assert (found.completion_us is None) is bool(expected or not speed)
+    other = Load({UTC: 500}, 100 * SECOND_US, 200 * SECOND_US)
+    alike = [foretell([each, other], 10.0, 0)[1] for each in (load, Load({UTC: pending}, load.start_us, load.end_us))]
+    assert alike[0] == alike[1]

@@ -17,7 +17,6 @@ from engine.domain.routing import (
     Wish,
     bound_to,
     candidates,
-    first_choices,
     first_open,
     holds,
     next_after,
@@ -192,10 +191,3 @@ def test_numbers_that_nobody_takes() -> None:
     assert not holds(unserved([of_moscow]), MOSCOW)
     assert unserved([of_moscow, B]) == ()
     assert unserved([of_moscow, B], Wish("gone")) == ANY_NUMBER
-
-
-def test_who_comes_first_for_some_numbers() -> None:
-    of_moscow = replace(A, ranges=OF_MOSCOW)
-    assert first_choices([of_moscow, B, C]) == [of_moscow, B]
-    assert first_choices([replace(A, is_open=False), B]) == [replace(A, is_open=False)]
-    assert first_choices([A, B], Wish("gone")) == []

@@ -20,7 +20,14 @@ from tests.simulation.world import Call
 
 PRICES: Final[Mapping[str, float]] = {FBRQ: 0.5, "second": 2.0}
 """The third provider has none."""
+_PRICELESS: Final = 0.4
+"""Share of lives in which no provider has one. Several mailings are then claimed for in one transaction."""
 _BUDGETS: Final = (None, None, 2 * UNIT, 7 * UNIT)
+
+
+def draw_prices(seed: int) -> Mapping[str, float]:
+    """What a segment costs, by provider."""
+    return {} if Random(f"prices of {seed}").random() < _PRICELESS else PRICES
 
 
 def draw_budget(random: Random) -> int | None:
@@ -28,26 +35,29 @@ def draw_budget(random: Random) -> int | None:
     return random.choice(_BUDGETS)
 
 
-def billed(calls: Iterable[Call]) -> int:
+def billed(calls: Iterable[Call], prices: Mapping[str, float]) -> int:
     """What the provider of one message bills."""
     taken = [call for call in calls if call.http_status == 200]
-    price = micros(PRICES.get(taken[0].provider, 0.0)) if taken else 0
+    price = micros(prices.get(taken[0].provider, 0.0)) if taken else 0
     return count_segments(taken[0].text).segments * price if price else 0
 
 
 def wrong_costs(
-    rows: Mapping[int, Mapping[str, Any]], calls: Mapping[int, list[Call]], counters: Sequence[Mapping[str, Any]]
+    rows: Mapping[int, Mapping[str, Any]],
+    calls: Mapping[int, list[Call]],
+    counters: Sequence[Mapping[str, Any]],
+    prices: Mapping[str, float],
 ) -> Iterator[str]:
     """What is wrong in the end."""
     sums: Counter[int] = Counter()
     longest = max((count_segments(call.text).segments for made in calls.values() for call in made), default=1)
-    dearest = longest * micros(max(PRICES.values()))
+    dearest = longest * micros(max(prices.values(), default=0.0))
     for id, row in rows.items():
         sums[row["mailing_id"]] += row["cost"]
         if row["cost"] > dearest:
             yield f"21: message {id} costs {row['cost']}, more than any text can"
-        if row["cost"] < billed(calls.get(id, ())):
-            yield f"21: message {id} costs {row['cost']}, and its provider bills {billed(calls[id])}"
+        if row["cost"] < (bill := billed(calls.get(id, ()), prices)):
+            yield f"21: message {id} costs {row['cost']}, and its provider bills {bill}"
         if row["status"] != Status.SENT and row["reason"] != Reason.UNCERTAIN and row["cost"]:
             yield f"21: message {id} costs {row['cost']}, and was not sent"
     for counted in counters:
@@ -56,14 +66,19 @@ def wrong_costs(
             yield f"21: mailing {id} costs {cost}, its messages {sums[id]}"
 
 
-def overspent(budgets: Mapping[int, int | None], mailing_of: Mapping[int, int], calls: Iterable[Call]) -> Iterator[str]:
+def overspent(
+    budgets: Mapping[int, int | None],
+    mailing_of: Mapping[int, int],
+    calls: Iterable[Call],
+    prices: Mapping[str, float],
+) -> Iterator[str]:
     """Mailings that were billed more than their budgets, by these calls."""
     by_message: dict[int, list[Call]] = {}
     for call in calls:
         by_message.setdefault(call.message_id, []).append(call)
     spent: Counter[int] = Counter()
     for id, of_one in by_message.items():
-        spent[mailing_of[id]] += billed(of_one)
+        spent[mailing_of[id]] += billed(of_one, prices)
     for mailing_id, budget in budgets.items():
         if budget is not None and spent[mailing_id] > budget:
             yield f"21: mailing {mailing_id} was billed {spent[mailing_id]}, its budget was {budget}"

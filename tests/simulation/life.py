@@ -58,7 +58,7 @@ from engine.ports import AudienceState, StoreUnavailable
 from engine.store.rows import Actor
 from engine.store.store import Store
 from tests.simulation.asked import Client, Mailing
-from tests.simulation.costs import draw_budget
+from tests.simulation.costs import draw_budget, draw_prices
 from tests.simulation.history import NEVER_US
 from tests.simulation.knobs import (
     attributes_of_number,
@@ -73,7 +73,7 @@ from tests.simulation.knobs import (
 from tests.simulation.loop import EPOCH_US, VirtualClock, VirtualLoop, bury
 from tests.simulation.memory import File
 from tests.simulation.providers import draw_specs, draw_wish, suppliers_of
-from tests.simulation.receipts import Mouth, Word, handing_in, noting, tell
+from tests.simulation.receipts import Mouth, Word, handing_in, note_claims, tell
 from tests.simulation.snapshots import READ_NOTES, Note, draw_filter
 from tests.simulation.stop_list import StopList, change
 from tests.simulation.texts import text_for
@@ -138,7 +138,8 @@ class Life:
         """Mailing and client of each message that was claimed."""
         self.providers = Random(f"providers of {seed}")
         """Draws nothing else, so that lives are otherwise what they were before there were several."""
-        self.specs = draw_specs(self.providers, self.settings)
+        self.prices = draw_prices(seed)
+        self.specs = draw_specs(self.providers, self.settings, self.prices)
         self.provider: SimulatedProvider | None = None
         """The first one; all of them note their calls with it."""
         self.calls: list[Call] = []
@@ -190,7 +191,7 @@ class Life:
         asyncio.set_event_loop(loop)
         self.clock = VirtualClock(loop)
         self.store = Store(self._file.open())
-        self.store.claim = noting(self.mouth, self.store.claim, self.clock.now_us)  # type: ignore[method-assign]
+        note_claims(self.mouth, self.store, self.clock.now_us)
         self.provider = SimulatedProvider(
             self.clock, self.random, self.faults, rejects=self.rejects, on_answer=self.mouth.answered
         )

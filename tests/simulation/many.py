@@ -20,6 +20,7 @@ from random import Random
 from typing import Any, Final
 
 from engine.api.receipts import Inbox
+from engine.delivery import control_keeper
 from engine.delivery.delivery import Delivery, DeliverySettings, Supplier
 from engine.domain.breaker import Breaker
 from engine.domain.message import Reason
@@ -28,6 +29,7 @@ from engine.store import Store
 from engine.store.database import Lane, Work
 from engine.store.postgres import PostgresDatabase
 from tests.simulation.asked import Client
+from tests.simulation.costs import draw_prices
 from tests.simulation.history import NEVER_US
 from tests.simulation.knobs import Knobs, listed_or_walked
 from tests.simulation.life import SECOND_US, NoMeter
@@ -45,8 +47,10 @@ from tests.simulation.stop_list import StopList
 from tests.simulation.world import Call, SimulatedProvider
 
 _STEP_SECONDS: Final = 0.5
-_CALM_READ_SECONDS: Final = 1.0
-"""A heartbeat reads the control record as well: it is good for 2 s, so nobody stops for want of it."""
+_SHORT_STEP_SECONDS: Final = 0.1
+_CALM_READ_SECONDS: Final = 0.5
+"""A heartbeat reads the control record as well: it is good for 2 s, so nobody stops for want of it. And this is well
+below a third of the shortest lease: after a longer silence an engine recovers nothing."""
 _MEDDLE_SECONDS: Final = (0.1, 0.4)
 """For so long an edit may have some of its rows, and not the others."""
 _CALM_US: Final = 30 * SECOND_US
@@ -54,6 +58,8 @@ _COMMAND: Final = "a command"
 _INSIDE: Final = ("record", "renew", "claim")
 """Transactions that are short, and rare, and after which most can go wrong."""
 _CHOOSY_SECONDS: Final = 3.0
+_NEW_SERVERS: Final = 0.3
+"""Share of lives."""
 _PATIENCE_SECONDS: Final = 60.0
 """After the last mailing's end, for what is still pending then."""
 
@@ -188,6 +194,10 @@ class Engine:
         """To read the control record as often as ever costs more than all else that a quiet engine does."""
         self.delivery.actors.control._step_seconds = _CALM_READ_SECONDS
 
+    def read_often(self) -> None:
+        """As the product does it."""
+        self.delivery.actors.control._step_seconds = control_keeper._READ_SECONDS
+
     def kill(self) -> None:
         """SIGKILL."""
         self.is_up = False
@@ -227,13 +237,13 @@ class ManyLife:
         self.knobs = Knobs.draw(self.random, engines, troubles)
         self.loop = VirtualLoop(self.knobs.begin_seconds)
         self.clock = VirtualClock(self.loop)
-        self.server = Server(self.loop, template, self.random if self.knobs.disorder else None)
-        self.server.on_commit = self._committed
+        self.server = self._new_server(seed, template)
         self.faults = self.mouth.doubtful(self.knobs.faults)
         self.settings: DeliverySettings = self.mouth.narrow(self.knobs.settings)
         self.providers = Random(f"providers of {seed}")
         """Draws nothing else, so that lives are otherwise what they were before there were several."""
-        self.specs = draw_specs(self.providers, self.settings)
+        self.prices = draw_prices(seed)
+        self.specs = draw_specs(self.providers, self.settings, self.prices)
         self.calls: list[ManyCall] = []
         self.rejects: set[int] = set()
         self.built_us: dict[int, list[int]] = {}
@@ -265,6 +275,15 @@ class ManyLife:
         }
         self._notes: list[Note] = []
 
+    def _new_server(self, seed: int, template: Template) -> Server:
+        server = Server(self.loop, template, self.random if self.knobs.disorder else None)
+        server.on_commit = self._committed
+        # A transaction that meets a new statement begins again, which is a tenth of what a life costs. All that can go
+        # wrong then goes wrong on a new server.
+        is_new = Random(f"server of {seed}").random() < _NEW_SERVERS
+        server.is_new = is_new or "freeze inside" in self.knobs.troubles
+        return server
+
     def run(self) -> None:
         """Founding, a busy time with its troubles, and a quiet end."""
         with self.knobs.cuts(), listed_or_walked(self.kinds):
@@ -279,7 +298,7 @@ class ManyLife:
         for number in range(self.knobs.engines):
             self._begin_engine(f"engine-{number}")
         await self._until(lambda: any(engine.is_up for engine in self.engines), 10)
-        await asyncio.sleep(self.knobs.idle_seconds)
+        await self._be_idle()
         self.people.found()
         busy = [asyncio.ensure_future(self._trouble(kind)) for kind in self.knobs.troubles]
         people = asyncio.ensure_future(self.people.be_busy())
@@ -290,6 +309,14 @@ class ManyLife:
         await self._quiet()
         speaking.cancel()
         await self._stop()
+
+    async def _be_idle(self) -> None:
+        """There is nothing to send, and nobody who changes anything."""
+        self._calm_down()
+        await asyncio.sleep(self.knobs.idle_seconds)
+        self.is_calm = False
+        for engine in self.well():
+            engine.read_often()
 
     def meddle(self, client_ids: Collection[int]) -> None:
         """Somebody who has no say hands in lists of receipts of these clients' messages, while those are edited."""
@@ -318,13 +345,13 @@ class ManyLife:
         self._calm_down()
         last_us = max(mailing.asked.end_us for mailing in self.mailings)
         limit = max(0, last_us - self.clock.now_us()) / SECOND_US + _PATIENCE_SECONDS
-        self.is_over_in_time = await self._until(self._is_over, limit)
+        self.is_over_in_time = await self._until(self._is_over, limit, _STEP_SECONDS)
         await self._until(lambda: all(engine.is_up for engine in self.engines if not engine.program.is_dead), 10)
         self.mouth.all_is_due()
-        await self._until(lambda: not self.mouth.open(), 30)
+        await self._until(lambda: not self.mouth.open(), 30, _STEP_SECONDS)
 
     def _calm_down(self) -> None:
-        """Nobody will change anything any more."""
+        """Nobody will change anything for a while."""
         self.is_calm = True
         for engine in self.well():
             engine.read_seldom()
@@ -336,12 +363,14 @@ class ManyLife:
         for task in stopping:
             await task
 
-    async def _until(self, reached: Callable[[], bool], limit_seconds: float) -> bool:
+    async def _until(
+        self, reached: Callable[[], bool], limit_seconds: float, step_seconds: float = _SHORT_STEP_SECONDS
+    ) -> bool:
         deadline = self.loop.time() + limit_seconds
         while not reached():
             if self.loop.time() > deadline:
                 return False
-            await asyncio.sleep(_STEP_SECONDS)
+            await asyncio.sleep(step_seconds)
         return True
 
     def _is_over(self) -> bool:

@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
+
+from tortoise.exceptions import OperationalError
 
 from engine.store import orm
 from engine.store.database import Lane, Work
-from engine.store.sqlite import SqliteDatabase
+from engine.store.errors import StoreUnavailable
+from engine.store.sqlite import SqliteDatabase, _is_of_a_row
 from engine.store.sqlite_connections import _PRAGMAS, Connections, _set_pragmas
 from engine.store.sqlite_file import MEMORY
-from engine.store.sqlite_threads import Runner
 from engine.store.sqlite_tx import SqliteTx, drive, make_client
 from tests.simulation.postgres.setup import migrated
 from tests.simulation.refill import Refillable
@@ -74,36 +76,44 @@ class MemoryDatabase(SqliteDatabase):
     async def transaction(self, work: Work[T], lane: Lane = Lane.API) -> T:
         """See ``Database``."""
         try:
-            return await self._heard(self._transaction(work, lane))
+            return self._at_once(work, self._all_or_nothing)
         finally:
             await asyncio.sleep(0)
 
-    async def _write(self, work: Work[T], until_seconds: float) -> T:
-        """No other program has this file locked."""
-        return await self._call(self._writer, lambda it: self._all_or_nothing(SqliteTx(it, self._client), work))
+    async def read(self, work: Work[T], lane: Lane = Lane.API) -> T:
+        """See ``Database``. Nothing comes between the statements of what never suspends: they see one state without a
+        transaction."""
+        try:
+            return self._at_once(work, drive)
+        finally:
+            await asyncio.sleep(0)
 
-    def _all_or_nothing(self, tx: SqliteTx, work: Work[T]) -> T:
+    def _at_once(self, work: Work[T], run: Callable[[Coroutine[Any, Any, T]], T]) -> T:
+        """What the product does in a thread, when it is its turn there: here nobody else can have it."""
+        try:
+            if self._closed:
+                raise StoreUnavailable(f"the database {self.path} is closed")
+            try:
+                result = run(work(SqliteTx(self._file.connection, self._client)))
+            except (sqlite3.Error, OperationalError) as error:
+                if _is_of_a_row(error):
+                    raise
+                raise StoreUnavailable(f"the database {self.path}: {error}") from error
+        except StoreUnavailable as error:
+            self._availability.lost(error)
+            raise
+        self._availability.found()
+        return result
+
+    def _all_or_nothing(self, work: Coroutine[Any, Any, T]) -> T:
         self._file.begin()
         try:
-            result = drive(work(tx))
+            result = drive(work)
         except BaseException:
             self._file.roll_back()
             raise
         self._file.commit()
         return result
-
-    async def _read_with(self, reader: Runner, work: Work[T]) -> T:
-        """Nothing comes between the statements of what never suspends: they see one state without a transaction."""
-        return await self._call(reader, lambda it: drive(work(SqliteTx(it, self._client))))
-
-    async def read(self, work: Work[T], lane: Lane = Lane.API) -> T:
-        """See ``Database``."""
-        if lane is Lane.LONG:
-            return await super().read(work, lane)
-        try:
-            return await self._heard(self._read(work, lane))
-        finally:
-            await asyncio.sleep(0)
 
 
 class _Runner:

@@ -34,7 +34,7 @@ class OneVerdict(Verdict):
         """Until there is quiet, when they are lifted."""
         early = [call for call in self.life.calls if call.began_us < self.life.quiet_since_us]
         mailing_of = {call.message_id: mailing_in(call.text) for call in early}
-        yield from overspent(self.life.budgets, mailing_of, early)
+        yield from overspent(self.life.budgets, mailing_of, early, self.life.prices)
 
     def _provider_rate(self) -> Iterator[str]:
         for calls in by_provider(self.life.calls):

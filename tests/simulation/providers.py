@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import groupby
 from random import Random
 
 from engine.delivery.delivery import DeliverySettings, Supplier
 from engine.domain.breaker import Breaker
 from engine.provider.spec import FBRQ, ProviderSpec
-from tests.simulation.costs import PRICES
 from tests.simulation.world import Call, SimulatedProvider
 
 _NAMES = (FBRQ, "second", "third")
@@ -17,9 +16,10 @@ _SOME_NUMBERS = ("7916000000", "7916000002")
 _ONE_WISHES = 0.2
 
 
-def draw_specs(random: Random, settings: DeliverySettings) -> list[ProviderSpec]:
+def draw_specs(random: Random, settings: DeliverySettings, prices: Mapping[str, float]) -> list[ProviderSpec]:
     """One, two or three of them. There is always one that takes all numbers."""
-    names = _NAMES[: random.choice((1, 2, 2, 3))]
+    # Where nothing has a price, one that has the numbers to itself is claimed for several mailings at once.
+    names = _NAMES[: random.choice((1, 2, 2, 3) if prices else (1, 1, 1, 3))]
     for_all = random.choice(names)
     return [
         ProviderSpec(
@@ -29,7 +29,7 @@ def draw_specs(random: Random, settings: DeliverySettings) -> list[ProviderSpec]
             time_out_seconds=settings.provider_timeout_seconds,
             prefixes=_SOME_NUMBERS if name != for_all and random.random() < 0.3 else (),
             failover=random.random() < 0.8,
-            price_per_segment=PRICES.get(name),
+            price_per_segment=prices.get(name),
         )
         for name in names
     ]

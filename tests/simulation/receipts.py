@@ -248,13 +248,19 @@ async def tell(mouth: Mouth, words: list[Word], hand_in: HandIn, now_us: Callabl
         mouth.back(words)
 
 
-def noting(mouth: Mouth, claim: Callable[..., Awaitable[list[Claim]]], now_us: Callable[[], int]) -> Any:
-    """A store's ``claim`` that tells what is claimed again, before whoever claims knows of it."""
+def note_claims(mouth: Mouth, store: Any, now_us: Callable[[], int]) -> None:
+    """Make a store tell what is claimed again, before whoever claims knows of it."""
+    store.claim = _noting(mouth, store.claim, now_us)
+    store.claim_all = _noting(mouth, store.claim_all, now_us)
 
-    async def noted(*args: Any, **kwargs: Any) -> list[Claim]:
-        claims = await claim(*args, **kwargs)
+
+def _noting(mouth: Mouth, claim: Callable[..., Awaitable[list[Any]]], now_us: Callable[[], int]) -> Any:
+
+    async def noted(*args: Any, **kwargs: Any) -> list[Any]:
+        found = await claim(*args, **kwargs)
+        claims = [each for some in found for each in ([some] if isinstance(some, Claim) else some)]
         mouth.claimed_again({each.message_id for each in claims if each.attempt > 1}, now_us())
-        return claims
+        return found
 
     return noted
 

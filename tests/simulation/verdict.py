@@ -72,7 +72,7 @@ class Verdict:
         return [*found, *self.life.mouth.failures, *(f"16: {said}" for said in self.life.stalls)]
 
     def _costs(self) -> Iterator[str]:
-        yield from wrong_costs(self.rows, self.calls, self.counters)
+        yield from wrong_costs(self.rows, self.calls, self.counters, self.life.prices)
 
     def _hands(self) -> Iterator[str]:
         for calls in self.calls.values():

@@ -22,6 +22,7 @@ _CLIENTS: Final = _LISTING | {
     "delete_clients",
 }
 _MAILINGS: Final = frozenset({"set_paused", "set_cancelled", "update_mailing", "delete_mailing", "set_archived"})
+_SAYING: Final = frozenset({"update_mailing"})
 _AUDIENCES: Final = frozenset({"build_audience", "purge"})
 _OUTCOMES: Final = frozenset({"record", "release"})
 _RECORDERS: Final = _OUTCOMES | {"recover"}
@@ -44,6 +45,9 @@ DECLARED: Final[dict[str, tuple[tuple[frozenset[str], frozenset[str]], ...]]] = 
         (_AUDIENCES | _RECORDERS, _AUDIENCES | _CLIENTS | _RECORDERS),
         (_CLIENTS, _AUDIENCES | _RECORDERS | _LISTING),
         (_LISTING, _CLIENTS),
+        # Who says a filter with messages has the clients for itself.
+        (_SAYING, _AUDIENCES | _RECORDERS | _CLIENTS | _SAYING),
+        (_AUDIENCES | _RECORDERS | _CLIENTS, _SAYING),
     ),
     "client": ((_CLIENTS, _CLIENTS),),
     "unique client": ((_CLIENTS, _CLIENTS),),

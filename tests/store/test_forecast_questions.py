@@ -6,6 +6,8 @@ import pytest
 
 from engine.domain.audience import AudienceFilter
 from engine.domain.message import Event
+from engine.domain.routing import Ranges
+from engine.domain.template import template_of
 from engine.store import Store, mailing_stats
 from tests.store.world import (
     BY,
@@ -20,6 +22,7 @@ from tests.store.world import (
     mailing,
     record,
     release,
+    suppress,
 )
 
 ZONES = ("UTC", "Asia/Omsk", "Europe/Moscow")
@@ -34,13 +37,13 @@ async def test_pending_messages_by_zone(store: Store, monkeypatch: pytest.Monkey
     monkeypatch.setattr(mailing_stats, "_CHUNK", 4)  # so that it takes several reads
     await people(store, 30)
     mailing_id, owner = await add_mailing(store), await add_engine(store)
-    assert await store.pending_by_zone(mailing_id) == dict.fromkeys(ZONES, 10)
+    assert (await store.pending_by_zone(mailing_id)).by_zone == dict.fromkeys(ZONES, 10)
     claims = await claim(store, mailing_id, owner, limit=12)
-    assert await store.pending_by_zone(mailing_id) == dict.fromkeys(ZONES, 10)  # taken, and not final
+    assert (await store.pending_by_zone(mailing_id)).by_zone == dict.fromkeys(ZONES, 10)  # taken, and not final
     await record(store, owner, claims[:6], Event.ACCEPT)
     await record(store, owner, claims[6:9], Event.DEFER, due_us=NOW + 500)
     await release(store, owner, claims[9:], due_us=NOW + 500)  # all with the same time: ids tell them apart
-    assert await store.pending_by_zone(mailing_id) == dict.fromkeys(ZONES, 8)
+    assert (await store.pending_by_zone(mailing_id)).by_zone == dict.fromkeys(ZONES, 8)
 
 
 async def test_an_audience_by_zone_without_whom_a_mailing_is_done_with(store: Store) -> None:
@@ -57,6 +60,42 @@ async def test_an_audience_by_zone_without_whom_a_mailing_is_done_with(store: St
     assert (await store.audience_by_zone(everybody, by_zone=False, unsent_of=mailing_id)).by_zone == {"UTC": 21}
     assert (await store.audience_by_zone(some, by_zone=False, unsent_of=mailing_id)).by_zone == {"UTC": 10}
     assert await audience_size(store, some) == 15
+
+
+def numbers(first: int, last: int) -> Ranges:
+    """Of the clients from ``first`` to ``last``."""
+    return ((client(first).phone_number, client(last).phone_number),)
+
+
+async def test_an_audience_by_parts_of_the_numbers(store: Store) -> None:
+    await people(store, 12)
+    for number in (1, 11):
+        await suppress(store, number)
+    everybody, some, parts = AudienceFilter(), AudienceFilter(("a",)), (numbers(0, 4), numbers(5, 8))
+    assert (await store.audience_by_zone(everybody, by_zone=False, parts=parts)).by_part(2) == (4, 4, 2)
+    assert (await store.audience_by_zone(some, by_zone=False, parts=parts)).by_part(2) == (3, 2, 1)
+    found = await store.audience_by_zone(everybody, parts=parts)
+    assert (found.by_part(2), found.by_zone, found.suppressed) == (
+        (4, 4, 2),
+        {"UTC": 4, "Asia/Omsk": 3, "Europe/Moscow": 3},
+        2,
+    )
+    assert (await store.audience_by_zone(everybody, parts=())).by_part(0) == (10,)
+    mailing_id, owner = await add_mailing(store), await add_engine(store)
+    assert (await store.pending_by_zone(mailing_id, parts)).by_part(2) == (4, 4, 2)
+    assert await store.waiting_by_part(mailing_id, parts, 100) == (4, 4, 2)
+    await claim(store, mailing_id, owner, limit=4)
+    assert (await store.pending_by_zone(mailing_id, parts)).by_part(2) == (4, 4, 2)  # taken, and not final
+    assert sum(await store.waiting_by_part(mailing_id, parts, 100)) == 6
+    assert sum(await store.waiting_by_part(mailing_id, parts, 5)) == 5
+    assert await store.waiting_by_part(mailing_id, (), 100) == (6,)
+
+
+@pytest.mark.parametrize("text", ["hello", "to {{phone_number}}"])
+async def test_people_are_looked_at_who_have_certain_numbers(store: Store, text: str) -> None:
+    await people(store, 12)
+    found = await store.audience_sample(AudienceFilter(), template_of(text), limit=10, ranges=numbers(5, 8))
+    assert [person.phone_number for _, person in found.people] == [client(n).phone_number for n in (5, 6, 7, 8)]
 
 
 async def test_who_shares_the_workers(store: Store) -> None:

@@ -242,3 +242,15 @@ async def test_of_a_mailing_whose_messages_are_being_made_nobody_knows_who_has_o
         await store.create_mailing(mailing(those(source, ("pending",))), by=BY, now_us=NOW)
     await store.set_cancelled(source, by=BY, now_us=NOW)
     await store.create_mailing(mailing(those(source, ("pending",))), by=BY, now_us=NOW)
+
+
+async def test_a_message_of_the_filter_before_is_none_of_the_new_one_whatever_the_clocks_say(store: Store) -> None:
+    """Somebody is added, by another engine or while an edit waits for its turn: the message seems to be the younger."""
+    source, clients = await four_fates(store)
+    mailing_id = await add(store, AudienceFilter(), now_us=NOW)
+    added = await store.create_client(client(10), by=BY, now_us=LATER + 5)
+    assert added.row.id in await whose(store, mailing_id)
+    await store.update_mailing(mailing_id, saying(those(source, ("sent",))), by=BY, now_us=LATER)
+    while not await store.build_audience(mailing_id, 2, LATER + 10, LONG_AGO):
+        pass
+    assert await whose(store, mailing_id) == {clients["sent"]}

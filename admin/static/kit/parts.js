@@ -335,7 +335,10 @@ export function Copyable({ text, label }) {
   );
 }
 
-/** Rows as a plain table: `columns` is [{key, label, render?, numeric?}]. `label`: of what, where there is no caption. */
+/**
+ * Rows as a plain table: `columns` is [{key, label, render?, numeric?, whole?}]; `whole`: its words are not broken.
+ * `label`: of what, where there is no caption.
+ */
 export const Table = ({ columns, rows, empty, caption, label }) =>
   h(
     Scroll,
@@ -364,14 +367,14 @@ export const Table = ({ columns, rows, empty, caption, label }) =>
           h(
             "tr",
             { key: row.id ?? index },
-            columns.map((column) =>
-              h("td", { key: column.key, className: column.numeric ? "numeric" : "" }, cell(column, row)),
-            ),
+            columns.map((column) => h("td", { key: column.key, className: classOf(column) }, cell(column, row))),
           ),
         ),
       ),
     ),
   );
+
+const classOf = ({ numeric, whole }) => (numeric ? "numeric" : whole ? "whole" : "");
 
 function cell(column, row) {
   if (column.render) return column.render(row);

@@ -459,11 +459,12 @@ class PreviewMailingResponse(_message.Message):
     """How many clients match now, but are on the stop list: they get no message."""
     incomplete: _builtins.int
     """How many of the audience would get no text (`incomplete`): they lack something that the text asks for, which is counted,
-    or the text with their values can't be sent, which is estimated for more than 10,000 clients.
+    or the text with their values can't be sent, which is estimated for more than 10,000 clients. Those whose number no
+    provider takes are not among them: a warning counts these.
     """
     recipients: _builtins.int
-    """How many clients would get a text: `audience` without `incomplete`. Whether there is time for all of them, the forecast
-    says.
+    """How many clients would get a text: `audience` without `incomplete` and without those whose number no provider takes.
+    Whether there is time for all of them, the forecast says.
     """
     recipients_estimated: _builtins.bool
     """Some of `incomplete` is estimated, and so is `recipients`."""
@@ -472,8 +473,8 @@ class PreviewMailingResponse(_message.Message):
     segments_total: _builtins.int
     """SMS segments of all texts together; estimated for more than 10,000 clients."""
     cost: _builtins.float
-    """What `segments_total` would cost, at the price of the first provider in the order that may have the mailing; those
-    that take only some numbers count for these. Not set: it has no price.
+    """What `segments_total` would cost at most: each text at the dearest provider that may have it, by its number and by what
+    the mailing asks for. Not set: nobody of the audience has a provider with a price.
     """
     @_builtins.property
     def forecast(self) -> _mailing_stats_pb2.Forecast:

@@ -195,10 +195,11 @@ class Connection:
         it was when this one was made: a life has few statements and many connections."""
         if key[0] in self._prepared:
             return True
-        if key[0] in self._pool.server.prepared:
-            self._prepared.add(key[0])
-            return True
-        return False
+        server = self._pool.server
+        if server.is_new and key[0] not in server.prepared:
+            return False
+        self._prepared.add(key[0])
+        return True
 
     async def _get_statement(self, query: str, timeout: float | None) -> None:
         self._check_open()
@@ -209,7 +210,8 @@ class Connection:
         """What asyncpg does with a statement that it meets for the first time: ask what it is like, and read the
         answer. Meanwhile the server waits for the rest of the command, and ends nothing."""
         self._prepared.add(query)
-        if self._session.transaction is None or self._is_atomic or self.is_black:
+        is_known = not self._pool.server.is_new or self._session.transaction is None
+        if is_known or self._is_atomic or self.is_black:
             return
         self._session.wait_for_rest()
         future: asyncio.Future[None] = self._loop.create_future()

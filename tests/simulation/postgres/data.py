@@ -62,9 +62,9 @@ class Data:
         self._taken_back: set[str] = set()
         """Tables whose sequence a roll-back now would take back."""
 
-    def tell_time(self, now_seconds: Callable[[], float]) -> None:
-        """The server's clock, in seconds since the Unix epoch."""
-        self._rows.now_seconds = now_seconds
+    def tell_time(self, now_us: Callable[[], int]) -> None:
+        """The server's clock, in microseconds since the Unix epoch: whole ones, as ``::bigint`` makes them."""
+        self._rows.now_us = now_us
 
     # -- statements ----------------------------------------------------------------------------
     def execute(self, transaction: Transaction, statement: Statement, args: Sequence[Any]) -> tuple[list[Row], int]:

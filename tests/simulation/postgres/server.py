@@ -65,7 +65,7 @@ class Server:
         self.loop, self.template = loop, template
         self.locks = Locks(loop.time)
         self.data = Data(template, self.locks, disorder)
-        self.data.tell_time(lambda: EPOCH_US / 1_000_000 + loop.time())
+        self.data.tell_time(lambda: EPOCH_US + loop.now_us)
         self.sessions: list[Session] = []
         self.is_away = self.is_read_only = False
         """Refuses connections; or is what a failover or a full disk makes of it, for transactions from now on."""
@@ -73,6 +73,8 @@ class Server:
         self.statements = self.deadlocks = 0
         self.prepared: set[str] = set()
         """Statements that some connection has prepared."""
+        self.is_new = True
+        """It has just been started; else all statements had been prepared before."""
         self.bugs: list[str] = []
         """What this model could not do. The product takes it for a failing store, so somebody has to look here."""
         self.context: Context = copy_context()

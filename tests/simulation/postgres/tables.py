@@ -139,7 +139,7 @@ class Rows:
         self.parts: dict[str, str] = {}
         """Results of the parts of a ``WITH``, as JSON."""
         self.is_free: Callable[[str, Any, int], bool]
-        self.now_seconds: Callable[[], float]
+        self.now_us: Callable[[], int]
 
     def refill(self) -> None:
         """Make it as new."""
@@ -160,14 +160,14 @@ class Rows:
         connection.create_function("part", 1, lambda name: self.parts[name])
         connection.create_function("strpos", 2, lambda text, part: str(text).find(str(part)) + 1)
         connection.create_function("split_part", 3, _split_part)
-        connection.create_function("clock_seconds", 0, self._now)
+        connection.create_function("clock_us", 0, self._now_us)
         connection.create_collation("C", lambda one, other: (one > other) - (one < other))
 
     def _free(self, table: str, key: Any, mode: int) -> bool:
         return self.is_free(table, key, mode)
 
-    def _now(self) -> float:
-        return self.now_seconds()
+    def _now_us(self) -> int:
+        return self.now_us()
 
     def _watcher(self, table: Table) -> Callable[..., None]:
         place, width = table.key_place, len(table.columns)

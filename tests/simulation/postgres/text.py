@@ -44,7 +44,7 @@ _SET: Final = re.compile(r"SET (LOCAL )?(?:SESSION )?(\w+) (?:=|TO) '?([^']+)'?"
 _OTHER_NAMES: Final = (
     ("GREATEST(", "max("),
     ("LEAST(", "min("),
-    ("date_part('epoch', clock_timestamp())", "clock_seconds()"),
+    ("(date_part('epoch', clock_timestamp()) * 1000000)", "clock_us()"),
 )
 
 Bind = Callable[[Sequence[Any]], Any]

@@ -124,7 +124,11 @@ export function ByProvider({ stats }) {
     { title: t("provider.several") },
     h(Table, {
       label: t("provider.several"),
-      columns: [{ key: "name", label: t("provider.fact.name") }, ...counts, ...(some("cost") ? [cost] : [])],
+      columns: [
+        { key: "name", label: t("provider.fact.name"), whole: true },
+        ...counts,
+        ...(some("cost") ? [cost] : []),
+      ],
       rows: rows.sort((one, other) => other.sent - one.sent || one.name.localeCompare(other.name)),
     }),
   );

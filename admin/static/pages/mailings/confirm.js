@@ -5,7 +5,7 @@ import { h, useState } from "../../kit/lib.js";
 import { Button, Dialog, Facts, Notice } from "../../kit/parts.js";
 import { HaveIt } from "./have_it.js";
 import { Night } from "./night.js";
-import { Audience, Bubble, recipientsWords } from "./parts.js";
+import { Audience, Bubble, lateOf, recipientsWords } from "./parts.js";
 import { beginsNow, submitWords } from "./submit.js";
 
 /** For more clients than this the number is to be typed: MAILING_CONFIRM_ABOVE. */
@@ -95,7 +95,9 @@ const ELSEWHERE = { later: "mailings.later", provider: "mailings.fact.provider",
 const labelOf = (key) => t(ELSEWHERE[key] ?? `mailings.confirm.${key}`);
 
 /** Who matches and is not sent to, and why; and how many of the others there may be no time for, who count as sent to. */
-function leftOut({ suppressed, incomplete, forecast: { missed } }) {
+function leftOut(preview) {
+  const { suppressed, incomplete } = preview;
+  const late = lateOf(preview);
   const why = Object.entries({ suppressed, incomplete }).filter(([, count]) => count > 0);
   const lines = why.map(([key, count]) => t(`mailings.confirm.${key}`, { smart_count: count }));
   const value = lines.length > 0 ? lines.join("\n") : t("mailings.confirm.nobody");
@@ -106,10 +108,10 @@ function leftOut({ suppressed, incomplete, forecast: { missed } }) {
       value: h("span", { className: "prewrap" }, value),
       tone: lines.length > 0 ? "bad" : "",
     },
-    missed > 0 && {
+    late > 0 && {
       key: "late",
       label: t("mailings.confirm.late"),
-      value: t("mailings.confirm.missed", { smart_count: missed }),
+      value: t("mailings.confirm.missed", { smart_count: late }),
       tone: "bad",
     },
   ];

@@ -59,3 +59,9 @@ export const recipientsWords = ({ recipients, recipients_estimated: about }) =>
   t(about ? "mailings.clients_about" : "mailings.clients", { smart_count: recipients });
 
 export const segmentsWords = (count) => t("mailings.segments", { smart_count: count });
+
+/** How many a preview says there is no time for: what it counts as missed, without those whose number no provider takes. */
+export function lateOf({ forecast, warnings = [] }) {
+  const unserved = warnings.find(({ code }) => code === "NUMBERS_NOT_SERVED");
+  return Math.max(0, forecast.missed - Number(unserved?.arguments.count ?? 0));
+}

@@ -7,7 +7,7 @@ import { useDebounced, usePoll } from "../../kit/poll.js";
 import { isUnfinished } from "./conditions.js";
 import { bodyOf, problemsOf } from "./draft.js";
 import { Greenwich, Night } from "./night.js";
-import { Bubble, clientsWords, isForAll, recipientsWords, segmentsWords } from "./parts.js";
+import { Bubble, clientsWords, isForAll, lateOf, recipientsWords, segmentsWords } from "./parts.js";
 import { isPersonal } from "./placeholders.js";
 
 const SETTLE_MS = 350;
@@ -79,6 +79,7 @@ const shownText = (text, counted) => counted?.samples[0]?.text || text || t("mai
 function Numbers({ values, preview, isEdit }) {
   const { audience, recipients, segments, forecast, incomplete, warnings } = preview;
   const { completion_time: done, missed, rate_per_second: rate, next_open_time: first } = forecast;
+  const late = lateOf(preview);
   return h(
     "div",
     { role: "status", "aria-label": t("mailings.preview") },
@@ -109,8 +110,8 @@ function Numbers({ values, preview, isEdit }) {
         ),
         fact(
           "missed",
-          rate > 0 || missed > 0 || audience === 0 ? t("mailings.preview.missed", { smart_count: missed }) : "—",
-          missed > 0,
+          rate > 0 || late > 0 || audience === 0 ? t("mailings.preview.missed", { smart_count: late }) : "—",
+          late > 0,
         ),
       ].filter(Boolean),
     }),
@@ -118,11 +119,11 @@ function Numbers({ values, preview, isEdit }) {
     h(Greenwich, { values, preview }),
     warnings.map((each) => h(Notice, { key: JSON.stringify(each), tone: "warn" }, said(each))),
     audience === 0 && h(Notice, { tone: "warn" }, t(`mailings.preview.nobody.${values.audience}`)),
-    audience > 0 && recipients === 0 && h(Notice, { tone: "warn" }, t("mailings.preview.nobody.complete")),
-    missed > 0 &&
+    incomplete > 0 && recipients === 0 && h(Notice, { tone: "warn" }, t("mailings.preview.nobody.complete")),
+    late > 0 &&
       h(
         Notice,
-        { tone: "warn", title: t("mailings.missed.title", { smart_count: missed }) },
+        { tone: "warn", title: t("mailings.missed.title", { smart_count: late }) },
         t(values.local_hours ? "mailings.preview.missed_hours" : "mailings.preview.missed_what"),
       ),
   );
@@ -142,7 +143,7 @@ function each(text, { segments, segments_max: most, encoding }) {
   return fact("each", `${segmentsWords(segments)} · ${t(`mailings.encoding.${encoding}`)}`);
 }
 
-function reach(filter, { incomplete, recipients }) {
-  if (incomplete > 0) return t("mailings.preview.get_text", { smart_count: recipients });
+function reach(filter, { audience, recipients }) {
+  if (recipients < audience) return t("mailings.preview.get_text", { smart_count: recipients });
   return t(isForAll(filter) ? "mailings.preview.everyone" : "mailings.preview.of_filter", { smart_count: recipients });
 }

@@ -47,8 +47,11 @@ function Attempt({ attempt, way }) {
 /** Of one that was lost there is a cause to tell, unless the engine itself stopped. */
 function whatHappened(attempt) {
   if (attempt.outcome !== "lost") return causeOf(attempt);
-  return attempt.start_time === null ? t("messages.lost") : `${causeOf(attempt)} ${t("messages.lost")}`;
+  return attempt.start_time === null ? t("messages.lost") : `${ended(causeOf(attempt))} ${t("messages.lost")}`;
 }
+
+/** With a full stop, so that another sentence may follow. */
+const ended = (words) => (/[.!?…]$/.test(words) ? words : `${words}.`);
 
 const titleOf = ({ number, provider }, { isSeveral }) =>
   t(isSeveral ? "messages.attempt_at" : "messages.attempt", { number, provider });

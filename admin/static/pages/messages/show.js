@@ -1,6 +1,6 @@
 // One message: what became of it and why.
 import { one, rest } from "../../api.js";
-import { number, t } from "../../i18n.js";
+import { money, number, t } from "../../i18n.js";
 import { h, Link, useParams, useState } from "../../kit/lib.js";
 import { Card, Chip, Facts, Loading, Notice, PageTitle, StatusChip, Time, Trouble } from "../../kit/parts.js";
 import { usePoll } from "../../kit/poll.js";
@@ -101,6 +101,7 @@ function Known({ message, mailing }) {
     message.status === "not_sent" && ["final_time", h(Time, { value: message.final_time, timeStyle: "medium" })],
     message.provider && ["provider", message.provider],
     message.provider_message_id && ["provider_message_id", message.provider_message_id],
+    message.cost > 0 && ["cost", money(message.cost)],
     ["attempts", number(message.attempts)],
     message.status === "pending" &&
       message.next_attempt_time && [
