@@ -14,7 +14,6 @@ from cli.failures import Failure
 from cli.plain import INT64_MAX, plain
 from cli.session import CALL_SECONDS, Session, run
 from cli.texts import Encoding, text_of
-from common.terminal import visible
 from mailing.v1.test_text_pb2 import TEST_STATUS_SENT, TestMailingRequest, TestMailingResponse, TestResult
 
 
@@ -87,8 +86,5 @@ def _outcome(result: TestResult) -> Text:
     word = show.word(result, "status")
     if result.status == TEST_STATUS_SENT:
         each = "1 segment" if result.segments == 1 else f"{result.segments} segments"
-        said = [f"HTTP {result.http_status}"] if result.HasField("http_status") else []
-        if result.HasField("provider_message_id"):
-            said.append(f"the provider calls it {visible(result.provider_message_id)}")
-        return Text.assemble(word, f", {each}", *(f"; {words}" for words in said))
+        return Text.assemble(word, f", {each}")
     return Text.assemble(word, f": {result.detail}")

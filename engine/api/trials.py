@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final, NamedTuple
+from typing import Final
 
 from common.error_codes import Unfit
 from common.logs import mask_text
@@ -37,16 +37,8 @@ _STATUSES: Final = {
 _SUPPRESSED: Final = "the number was put on the stop list"
 _STORE_AWAY: Final = "the stop list can't be asked: the database is away"
 _STOPPED: Final = "the engine stopped before the provider answered"
-
-
-class _Result(NamedTuple):
-    """What is kept to answer a repeated request, which names the numbers itself. Older versions kept less."""
-
-    status: test_text_pb2.TestStatus.ValueType
-    detail: str
-    segments: int
-    http_status: int | None = None
-    provider_message_id: str | None = None
+_Result = tuple[test_text_pb2.TestStatus.ValueType, str, int]
+"""Status, detail, segments: what is kept to answer a repeated request, which names the numbers itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,12 +79,12 @@ class Trials:
         client_id = request.client_id if request.HasField("client_id") else None
         if request.validate_only:
             return _answer(wanted, await self._would_send(wanted, client_id))
-        unknown = [_Result(test_text_pb2.TEST_STATUS_UNCERTAIN, _STOPPED, 0)] * len(wanted.phone_numbers)
+        unknown: list[_Result] = [(test_text_pb2.TEST_STATUS_UNCERTAIN, _STOPPED, 0)] * len(wanted.phone_numbers)
 
         async def change() -> Sequence[_Result]:
             with self._background.running.hold(key):
                 if (stored := None if key is None else await self._store.stored_answer(key)) is not None:
-                    return [_Result(*each) for each in stored]
+                    return [tuple(each) for each in stored]
                 if (refusal := self._control.trial_refusal(wanted.phone_numbers, wanted.wish)) is not None:
                     raise Impossible(refusal)
                 trial = await self._store.begin_trial(
@@ -102,14 +94,14 @@ class Trials:
                     by=by,
                     now_us=self._clock.now_us(),
                     request=key,
-                    answer=[*map(tuple, unknown)],
+                    answer=unknown,
                 )
                 if trial.answer is not None:
-                    return [_Result(*each) for each in trial.answer]
+                    return [tuple(each) for each in trial.answer]
                 pairs = zip(trial.message_ids, wanted.phone_numbers, strict=True)
                 results = await asyncio.gather(*(self._one(id, number, wanted, trial.person) for id, number in pairs))
                 if key is not None:
-                    await self._store.amend_answer(key, [*map(tuple, results)])
+                    await self._store.amend_answer(key, results)
                 return results
 
         return _answer(wanted, await self._background.whole(change()))
@@ -121,7 +113,7 @@ class Trials:
         person = await self._store.check_trial(wanted.phone_numbers, client_id)
         texts = [self._text(number, wanted.template, person) for number in wanted.phone_numbers]
         return [
-            _Result(test_text_pb2.TEST_STATUS_UNSPECIFIED, lack, 0 if lack else count_segments(text).segments)
+            (test_text_pb2.TEST_STATUS_UNSPECIFIED, lack, 0 if lack else count_segments(text).segments)
             for text, lack in texts
         ]
 
@@ -135,7 +127,7 @@ class Trials:
     async def _one(self, message_id: int, phone_number: int, wanted: _Wanted, person: Person | None) -> _Result:
         text, lack = self._text(phone_number, wanted.template, person)
         if lack:
-            return _Result(test_text_pb2.TEST_STATUS_NOT_SENT, lack, 0)
+            return test_text_pb2.TEST_STATUS_NOT_SENT, lack, 0
 
         async def is_wanted() -> str:
             try:
@@ -145,15 +137,14 @@ class Trials:
 
         outcome = await self._control.send_trial(message_id, phone_number, text, is_wanted, wanted.wish)
         status = _STATUSES.get(outcome.verdict, test_text_pb2.TEST_STATUS_NOT_SENT)
-        said = mask_text(outcome.detail), count_segments(text).segments
-        return _Result(status, *said, outcome.http_status, outcome.provider_message_id)
+        return status, mask_text(outcome.detail), count_segments(text).segments
 
 
 def _answer(wanted: _Wanted, results: Sequence[_Result]) -> test_text_pb2.TestMailingResponse:
     return test_text_pb2.TestMailingResponse(
         results=[
-            test_text_pb2.TestResult(phone_number=str(number), **result._asdict())
-            for number, result in zip(wanted.phone_numbers, results, strict=True)
+            test_text_pb2.TestResult(phone_number=str(number), status=status, detail=detail, segments=segments)
+            for number, (status, detail, segments) in zip(wanted.phone_numbers, results, strict=True)
         ]
     )
 

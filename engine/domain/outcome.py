@@ -96,9 +96,7 @@ class Outcome:
     retry_after_seconds: float | None
     """How long the provider asked to be left alone; ``None``: it did not, or the message is final."""
     smpp_status: int | None = None
-    """As in ``Answer``,"""
-    provider_message_id: str | None = None
-    """and so is this."""
+    """As in ``Answer``."""
 
     @property
     def event(self) -> Event:
@@ -136,7 +134,7 @@ def classify(answer: Answer, now_us: int) -> Outcome:
         return _SENT  # nearly every answer: not worth a new object
     verdict = _verdict(answer)
     if verdict is Verdict.SENT:
-        return Outcome(verdict, answer.http_status, "", None, answer.smpp_status, answer.provider_message_id)
+        return Outcome(verdict, answer.http_status, "", None, answer.smpp_status)
     detail = answer.detail or _default_detail(answer)
     wait_seconds = None if verdict is Verdict.REJECTED else parse_retry_after(answer.retry_after, now_us)
     return Outcome(verdict, answer.http_status, detail, wait_seconds, answer.smpp_status)

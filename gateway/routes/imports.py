@@ -10,7 +10,7 @@ from functools import partial
 from typing import Any, Final
 
 from aiohttp import web
-from marshmallow.validate import Length, OneOf
+from marshmallow.validate import Length, OneOf, Regexp
 
 from common.contract.values import Json
 from common.error_codes import ErrorCode, Unfit
@@ -104,7 +104,7 @@ class ImportQuery(Input):
     time_zone_by_number = QueryFlag(metadata={"description": _ZONES, "default": False})
     time_zone = Text(metadata={"description": _ZONE})
     default_time_zone = Text(metadata={"description": _DEFAULT_ZONE})
-    sheet = Text(metadata={"description": _SHEET})
+    sheet = Text(validate=Regexp(r"^[^\x00]*$", error=ErrorCode.NULL_CHARACTER), metadata={"description": _SHEET})
 
 
 def routes() -> list[web.RouteDef]:

@@ -63,19 +63,6 @@ async def test_what_the_provider_says_is_told(api: Api, outcome: Outcome, status
     assert await send(api) == [(str(NUMBER), status, detail, 1)]
 
 
-async def test_the_status_and_the_id_of_the_providers_answer_are_told_and_kept_for_a_repeat(api: Api) -> None:
-    api.control.outcomes[NUMBER] = Outcome(Verdict.SENT, 201, "", None, provider_message_id="SM7")
-    api.control.outcomes[OTHER] = Outcome(Verdict.RETRY, None, "refused", None)
-    numbers = [str(NUMBER), str(OTHER)]
-    request = contract.TestMailingRequest(text="Hi", phone_numbers=numbers, request_id="k")
-    answers = [await api.mailings.TestMailing(request) for _ in range(2)]
-    assert answers[0] == answers[1]
-    assert len(api.control.trials) == 2
-    taken, refused = answers[0].results
-    assert (taken.http_status, taken.provider_message_id) == (201, "SM7")
-    assert [name for name in ("http_status", "provider_message_id") if refused.HasField(name)] == []
-
-
 async def test_placeholders_stand_for_what_the_client_has(api: Api) -> None:
     client = await api.add_client(phone_number="79160000001", tag="vip")
     await run(api, """UPDATE client SET attributes = '{"name":"Anna","sum":1.5}' WHERE id = ?""", client.id)

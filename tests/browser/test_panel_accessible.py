@@ -76,6 +76,11 @@ async def _receipt_of_one(gateway: Gateway) -> None:
     assert (await gateway.post("/receipts", said)).json["accepted"] == 1
 
 
+_STILL: Final = """() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(() => done(
+    document.getAnimations().every(each => !(each instanceof CSSTransition))))))"""
+"""Colours have come: what React drew is on the screen, and none is on its way to another."""
+
+
 async def _settled(page: Page) -> None:
     await expect(page.get_by_role("heading", level=1)).not_to_be_empty()
     await page.wait_for_load_state("networkidle")
@@ -106,6 +111,7 @@ async def _look(page: Page, width: int, theme: Theme) -> None:
     await page.set_viewport_size({"width": width, "height": 1000})
     await page.emulate_media(color_scheme=theme)
     await expect(page.locator(f'html[data-theme="{theme}"]')).to_have_count(1)
+    await page.wait_for_function(_STILL)
     await fits(page)
 
 

@@ -283,8 +283,7 @@ class Mailings(mailing_service_pb2_grpc.MailingServiceServicer):
         for number in request.phone_numbers:
             detail = self.script.refused.get(number, "")
             status = test_text_pb2.TEST_STATUS_NOT_SENT if detail else test_text_pb2.TEST_STATUS_SENT
-            said = {} if detail else {"http_status": 201, "provider_message_id": "SM7\x1b[2J"}
-            answer.results.add(phone_number=number, status=status, detail=detail, segments=1, **said)
+            answer.results.add(phone_number=number, status=status, detail=detail, segments=1)
         return await self.script.take(request, context, answer)
 
     async def GetMailingStats(self, request: Any, context: Any) -> Any:

@@ -51,5 +51,4 @@ async def test_one_text_tries_the_provider_that_is_named(tmp_path: Path) -> None
     async with pointed(twilio, tmp_path) as file, running(tmp_path, providers=str(file)) as rig:
         request = test_text_pb2.TestMailingRequest(text="Hi", phone_numbers=["79161234567"], provider="twilio")
         (result,) = (await rig.mailings.TestMailing(request)).results
-        assert (result.status, result.http_status) == (test_text_pb2.TEST_STATUS_SENT, 201)
-        assert [result.provider_message_id] == list(twilio.taken)
+        assert (result.status, len(twilio.taken)) == (test_text_pb2.TEST_STATUS_SENT, 1)

@@ -819,8 +819,6 @@ COMMENTS: dict[str, str] = {
     "mailing.v1.TestResult.status": "Whether the provider has accepted it.",
     "mailing.v1.TestResult.detail": "Why not, in words; empty: it has.",
     "mailing.v1.TestResult.segments": "SMS segments of the text as it went out; 0: there was no text.",
-    "mailing.v1.TestResult.http_status": "The HTTP status of the provider's answer. Not set: there was none.",
-    "mailing.v1.TestResult.provider_message_id": "What the provider calls the message. Not set: it has not said.",
     "mailing.v1.TestStatus": "What became of a text that was sent to be tried.",
     "mailing.v1.TestStatus.TEST_STATUS_UNSPECIFIED": "Not set.",
     "mailing.v1.TestStatus.TEST_STATUS_SENT": "The provider has accepted it.",

@@ -26,7 +26,7 @@ from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior_
 from mailing.v1 import options_pb2 as mailing_dot_v1_dot_options__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1amailing/v1/test_text.proto\x12\nmailing.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a\x18mailing/v1/options.proto\"\x95\x02\n\x12TestMailingRequest\x12$\n\x04text\x18\x01 \x01(\tB\x16\xe2\x41\x01\x02\xca\xda\x18\x0e\n\x0cMailing.text\x12\x36\n\rphone_numbers\x18\x02 \x03(\tB\x1f\xe2\x41\x01\x02\xca\xda\x18\x17\n\x13\x43lient.phone_numberH\x05\x12\x1c\n\tclient_id\x18\x03 \x01(\x03\x42\x04\xe2\x41\x01\x01H\x00\x88\x01\x01\x12\x18\n\nrequest_id\x18\x04 \x01(\tB\x04\xe2\x41\x01\x01\x12\x1b\n\rvalidate_only\x18\x05 \x01(\x08\x42\x04\xe2\x41\x01\x01\x12\x31\n\x08provider\x18\x06 \x01(\tB\x1a\xe2\x41\x01\x01\xca\xda\x18\x12\n\x10Mailing.providerH\x01\x88\x01\x01\x42\x0c\n\n_client_idB\x0b\n\t_provider\">\n\x13TestMailingResponse\x12\'\n\x07results\x18\x01 \x03(\x0b\x32\x16.mailing.v1.TestResult\"\xa0\x02\n\nTestResult\x12\'\n\x0cphone_number\x18\x01 \x01(\tB\x11\xca\xda\x18\rj\x0b\x37\x39\x31\x36\x31\x32\x33\x34\x35\x36\x37\x12\x32\n\x06status\x18\x02 \x01(\x0e\x32\x16.mailing.v1.TestStatusB\n\xca\xda\x18\x06j\x04sent\x12\x16\n\x06\x64\x65tail\x18\x03 \x01(\tB\x06\xca\xda\x18\x02j\x00\x12\x19\n\x08segments\x18\x04 \x01(\x05\x42\x07\xca\xda\x18\x03j\x01\x31\x12*\n\x0bhttp_status\x18\x05 \x01(\x05\x42\x10\xca\xda\x18\x0cj\x03\x32\x30\x30z\x05int64H\x00\x88\x01\x01\x12.\n\x13provider_message_id\x18\x06 \x01(\tB\x0c\xca\xda\x18\x08j\x06SM0001H\x01\x88\x01\x01\x42\x0e\n\x0c_http_statusB\x16\n\x14_provider_message_id*t\n\nTestStatus\x12\x1b\n\x17TEST_STATUS_UNSPECIFIED\x10\x00\x12\x14\n\x10TEST_STATUS_SENT\x10\x01\x12\x18\n\x14TEST_STATUS_NOT_SENT\x10\x02\x12\x19\n\x15TEST_STATUS_UNCERTAIN\x10\x03\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1amailing/v1/test_text.proto\x12\nmailing.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a\x18mailing/v1/options.proto\"\x95\x02\n\x12TestMailingRequest\x12$\n\x04text\x18\x01 \x01(\tB\x16\xe2\x41\x01\x02\xca\xda\x18\x0e\n\x0cMailing.text\x12\x36\n\rphone_numbers\x18\x02 \x03(\tB\x1f\xe2\x41\x01\x02\xca\xda\x18\x17\n\x13\x43lient.phone_numberH\x05\x12\x1c\n\tclient_id\x18\x03 \x01(\x03\x42\x04\xe2\x41\x01\x01H\x00\x88\x01\x01\x12\x18\n\nrequest_id\x18\x04 \x01(\tB\x04\xe2\x41\x01\x01\x12\x1b\n\rvalidate_only\x18\x05 \x01(\x08\x42\x04\xe2\x41\x01\x01\x12\x31\n\x08provider\x18\x06 \x01(\tB\x1a\xe2\x41\x01\x01\xca\xda\x18\x12\n\x10Mailing.providerH\x01\x88\x01\x01\x42\x0c\n\n_client_idB\x0b\n\t_provider\">\n\x13TestMailingResponse\x12\'\n\x07results\x18\x01 \x03(\x0b\x32\x16.mailing.v1.TestResult\"\x9c\x01\n\nTestResult\x12\'\n\x0cphone_number\x18\x01 \x01(\tB\x11\xca\xda\x18\rj\x0b\x37\x39\x31\x36\x31\x32\x33\x34\x35\x36\x37\x12\x32\n\x06status\x18\x02 \x01(\x0e\x32\x16.mailing.v1.TestStatusB\n\xca\xda\x18\x06j\x04sent\x12\x16\n\x06\x64\x65tail\x18\x03 \x01(\tB\x06\xca\xda\x18\x02j\x00\x12\x19\n\x08segments\x18\x04 \x01(\x05\x42\x07\xca\xda\x18\x03j\x01\x31*t\n\nTestStatus\x12\x1b\n\x17TEST_STATUS_UNSPECIFIED\x10\x00\x12\x14\n\x10TEST_STATUS_SENT\x10\x01\x12\x18\n\x14TEST_STATUS_NOT_SENT\x10\x02\x12\x19\n\x15TEST_STATUS_UNCERTAIN\x10\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -53,16 +53,12 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_TESTRESULT'].fields_by_name['detail']._serialized_options = b'\312\332\030\002j\000'
   _globals['_TESTRESULT'].fields_by_name['segments']._loaded_options = None
   _globals['_TESTRESULT'].fields_by_name['segments']._serialized_options = b'\312\332\030\003j\0011'
-  _globals['_TESTRESULT'].fields_by_name['http_status']._loaded_options = None
-  _globals['_TESTRESULT'].fields_by_name['http_status']._serialized_options = b'\312\332\030\014j\003200z\005int64'
-  _globals['_TESTRESULT'].fields_by_name['provider_message_id']._loaded_options = None
-  _globals['_TESTRESULT'].fields_by_name['provider_message_id']._serialized_options = b'\312\332\030\010j\006SM0001'
-  _globals['_TESTSTATUS']._serialized_start=736
-  _globals['_TESTSTATUS']._serialized_end=852
+  _globals['_TESTSTATUS']._serialized_start=604
+  _globals['_TESTSTATUS']._serialized_end=720
   _globals['_TESTMAILINGREQUEST']._serialized_start=102
   _globals['_TESTMAILINGREQUEST']._serialized_end=379
   _globals['_TESTMAILINGRESPONSE']._serialized_start=381
   _globals['_TESTMAILINGRESPONSE']._serialized_end=443
   _globals['_TESTRESULT']._serialized_start=446
-  _globals['_TESTRESULT']._serialized_end=734
+  _globals['_TESTRESULT']._serialized_end=602
 # @@protoc_insertion_point(module_scope)

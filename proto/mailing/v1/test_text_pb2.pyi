@@ -138,8 +138,6 @@ class TestResult(_message.Message):
     STATUS_FIELD_NUMBER: _builtins.int
     DETAIL_FIELD_NUMBER: _builtins.int
     SEGMENTS_FIELD_NUMBER: _builtins.int
-    HTTP_STATUS_FIELD_NUMBER: _builtins.int
-    PROVIDER_MESSAGE_ID_FIELD_NUMBER: _builtins.int
     phone_number: _builtins.str
     """The number."""
     status: Global___TestStatus.ValueType
@@ -148,10 +146,6 @@ class TestResult(_message.Message):
     """Why not, in words; empty: it has."""
     segments: _builtins.int
     """SMS segments of the text as it went out; 0: there was no text."""
-    http_status: _builtins.int
-    """The HTTP status of the provider's answer. Not set: there was none."""
-    provider_message_id: _builtins.str
-    """What the provider calls the message. Not set: it has not said."""
     def __init__(
         self,
         *,
@@ -159,20 +153,11 @@ class TestResult(_message.Message):
         status: Global___TestStatus.ValueType = ...,
         detail: _builtins.str = ...,
         segments: _builtins.int = ...,
-        http_status: _builtins.int | None = ...,
-        provider_message_id: _builtins.str | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_http_status", b"_http_status", "_provider_message_id", b"_provider_message_id", "http_status", b"http_status", "provider_message_id", b"provider_message_id"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_http_status", b"_http_status", "_provider_message_id", b"_provider_message_id", "detail", b"detail", "http_status", b"http_status", "phone_number", b"phone_number", "provider_message_id", b"provider_message_id", "segments", b"segments", "status", b"status"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["detail", b"detail", "phone_number", b"phone_number", "segments", b"segments", "status", b"status"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType__http_status: _TypeAlias = _typing.Literal["http_status"]  # noqa: Y015
-    _WhichOneofArgType__http_status: _TypeAlias = _typing.Literal["_http_status", b"_http_status"]  # noqa: Y015
-    _WhichOneofReturnType__provider_message_id: _TypeAlias = _typing.Literal["provider_message_id"]  # noqa: Y015
-    _WhichOneofArgType__provider_message_id: _TypeAlias = _typing.Literal["_provider_message_id", b"_provider_message_id"]  # noqa: Y015
-    @_typing.overload
-    def WhichOneof(self, oneof_group: _WhichOneofArgType__http_status) -> _WhichOneofReturnType__http_status | None: ...
-    @_typing.overload
-    def WhichOneof(self, oneof_group: _WhichOneofArgType__provider_message_id) -> _WhichOneofReturnType__provider_message_id | None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___TestResult: _TypeAlias = TestResult  # noqa: Y015
