@@ -34,7 +34,7 @@ TEXT: Final = "Здравствуйте, {{name|друг}}! Завтра отк�
 AGAIN: Final = "{{name|Друг}}, магазин на Ленина, 5 уже открыт."
 SHARE_REFUSED: Final = 0.5
 PICTURES: Final = os.environ.get("PICTURES")
-"""A folder for the pictures of docs/admin, which are of both languages. Without one a single afternoon is enough."""
+"""A folder for the pictures of docs/admin."""
 WORDS: Final = {
     "en": {
         "locale": "en-GB",
@@ -273,7 +273,7 @@ def column(content: bytes, name: str) -> set[str]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("language", WORDS if PICTURES else ["ru"])
+@pytest.mark.parametrize("language", WORDS)
 async def test_from_a_spreadsheet_to_those_who_did_not_get_it(tmp_path: Path, language: str) -> None:
     async with (
         service(tmp_path) as gateway,
