@@ -290,7 +290,7 @@ class Life:
                 mailing.asked = replace(mailing.asked, budget=None)
                 await self._change(mailing)
                 await self._resume(delivery, mailing)
-        last_us = max(mailing.asked.end_us for mailing in self.mailings)
+        last_us = max(self.clock.now_us(), *(mailing.asked.end_us for mailing in self.mailings))
         while self.clock.now_us() < last_us + 30 * SECOND_US and await self._has_work():
             await self._some_seconds()
         self.mouth.all_is_due()
