@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from engine.api.control import ProviderCalls
+from engine.domain.cost import FREE
 from engine.domain.latency import count_by_bucket, mean
 from engine.domain.message import Event
 from engine.domain.units import US_PER_SECOND
@@ -14,17 +15,19 @@ from engine.ports import Record
 
 WINDOW_SECONDS: Final = 300
 _STEP_US: Final = 10 * US_PER_SECOND
+_BILLED: Final = frozenset({Event.ACCEPT, Event.MISS})
+"""After these the provider has the text, or may have it."""
 _STEPS: Final = WINDOW_SECONDS * US_PER_SECOND // _STEP_US
 
 
 class _Step:
     """What happened in ten seconds."""
 
-    __slots__ = ("calls", "errors", "latency", "number")
+    __slots__ = ("calls", "cost", "errors", "latency", "number")
 
     def __init__(self, number: int) -> None:
         self.number = number
-        self.calls = self.errors = 0
+        self.calls = self.errors = self.cost = 0
         self.latency: Counter[int] = Counter()
 
 
@@ -45,6 +48,8 @@ class ProviderWindow:
         step.calls += len(records)
         events = [record.event for record in records]
         step.errors += events.count(Event.DEFER) + events.count(Event.MISS)
+        if records[-1].charge is not FREE:
+            step.cost += sum(record.cost or 0 for record in records if record.event in _BILLED)
         step.latency.update(count_by_bucket([(record.finished_us - record.started_us) * 1e-6 for record in records]))
 
     def mean_seconds(self) -> float | None:
@@ -66,5 +71,6 @@ class ProviderWindow:
             window_seconds=max(1.0, (now_us - recent[0].number * _STEP_US) * 1e-6),
             calls=sum(step.calls for step in recent),
             errors=sum(step.errors for step in recent),
+            cost=sum(step.cost for step in recent),
             latency=latency,
         )

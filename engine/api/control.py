@@ -53,6 +53,8 @@ class ProviderCalls:
     calls: int = 0
     errors: int = 0
     """Those of them that will be tried again."""
+    cost: int = 0
+    """What was taken, or may have been, in millionths."""
     latency: Mapping[int, int] = field(default_factory=dict)
     """Calls by bucket of ``domain.latency``, for ``quantile``."""
 

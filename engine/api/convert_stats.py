@@ -262,6 +262,7 @@ def _provider_message(provider: ProviderStatus) -> engine_pb2.ProviderStatus:
         error_share=calls.errors / calls.calls if calls.calls else None,
         latency_seconds=latency_message(calls.latency),
         retired=provider.retired,
+        cost=None if provider.price_per_segment is None else money(calls.cost),
     )
 
 

@@ -201,7 +201,7 @@ async def test_each_provider_is_shown_by_its_name(api: Api) -> None:
     one = ProviderStatus("one", "fbrq", BreakerStatus(BreakerState.OPEN, START_US, 20, "HTTP 500"), calls=CALLS)
     two = ProviderStatus(
         "two", "http", rate_limit=5.0, rate_unit="segments", workers=3, prefixes=("7916",), senders=("Shop",),
-        price_per_segment=2.5,
+        price_per_segment=2.5, calls=ProviderCalls(cost=7_500_000),
     )  # fmt: skip
     api.control.become(providers=(one, two))
     first, second = (await api.engine.GetStatus(GetStatusRequest())).providers
@@ -211,6 +211,7 @@ async def test_each_provider_is_shown_by_its_name(api: Api) -> None:
     assert (first.calls, first.errors, first.error_share, first.window_seconds) == (4, 1, 0.25, 60.0)
     assert not first.HasField("rate_limit")
     assert not first.HasField("price_per_segment")
+    assert (first.HasField("cost"), second.cost) == (False, 7.5)
     assert (second.rate_limit, second.rate_unit, second.workers, second.price_per_segment) == (5.0, "segments", 3, 2.5)
     assert (list(second.prefixes), list(second.senders)) == (["7916"], ["Shop"])
     assert not second.HasField("error_share")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from engine.api.control import ProviderCalls
+from engine.domain.cost import Charge
 from engine.domain.latency import quantile
 from engine.domain.message import Event
 from engine.ports import Record
@@ -36,6 +37,14 @@ def test_calls_and_errors_are_counted_over_the_window() -> None:
     slowest = quantile(found.latency, 0.99)
     assert slowest is not None
     assert slowest > 20
+
+
+def test_what_may_be_billed_is_summed_up() -> None:
+    window = ProviderWindow()
+    prices = {Event.ACCEPT: 3, Event.MISS: 5, Event.DEFER: 7, Event.REJECT: 11}
+    window.add([ended(event, NOW_US)._replace(cost=price, charge=Charge(0, 20)) for event, price in prices.items()])
+    window.add([ended(Event.ACCEPT, NOW_US + 10 * SECOND_US)._replace(cost=2, charge=Charge(0, 2))])
+    assert window.calls(NOW_US + 20 * SECOND_US).cost == 10
 
 
 def test_what_is_older_than_the_window_is_forgotten() -> None:

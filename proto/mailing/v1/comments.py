@@ -609,6 +609,7 @@ COMMENTS: dict[str, str] = {
     "mailing.v1.ProviderStatus.error_share": "`errors` in `calls`, 0 to 1. Not set: there were no calls.",
     "mailing.v1.ProviderStatus.latency_seconds": "How long it took to answer.",
     "mailing.v1.ProviderStatus.retired": "It gets nothing new: only what may have reached it already, and its receipts are taken.",
+    "mailing.v1.ProviderStatus.cost": "What the texts of these calls cost, as far as it took them or may have taken them. Not set: it has no price.",
     "mailing.v1.BreakerStatus": "The circuit breaker: it keeps a dead provider from being hammered.",
     "mailing.v1.BreakerStatus.state": "Whether calls are let through.",
     "mailing.v1.BreakerStatus.next_probe_time": "When the next single call tries whether the provider is back. While closed: before this the provider wants no call (`Retry-After`). Not set: closed, or one is under way.",

@@ -223,6 +223,7 @@ class ProviderStatus(_message.Message):
     ERROR_SHARE_FIELD_NUMBER: _builtins.int
     LATENCY_SECONDS_FIELD_NUMBER: _builtins.int
     RETIRED_FIELD_NUMBER: _builtins.int
+    COST_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Its name in the providers' file. Without such a file there is one, `fbrq`."""
     kind: _builtins.str
@@ -251,6 +252,8 @@ class ProviderStatus(_message.Message):
     """`errors` in `calls`, 0 to 1. Not set: there were no calls."""
     retired: _builtins.bool
     """It gets nothing new: only what may have reached it already, and its receipts are taken."""
+    cost: _builtins.float
+    """What the texts of these calls cost, as far as it took them or may have taken them. Not set: it has no price."""
     @_builtins.property
     def breaker(self) -> Global___BreakerStatus:
         """The circuit breaker between this engine and the provider."""
@@ -288,17 +291,22 @@ class ProviderStatus(_message.Message):
         error_share: _builtins.float | None = ...,
         latency_seconds: _mailing_stats_pb2.LatencyQuantiles | None = ...,
         retired: _builtins.bool = ...,
+        cost: _builtins.float | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_error_share", b"_error_share", "_price_per_segment", b"_price_per_segment", "_rate_limit", b"_rate_limit", "breaker", b"breaker", "error_share", b"error_share", "latency_seconds", b"latency_seconds", "price_per_segment", b"price_per_segment", "rate_limit", b"rate_limit"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_cost", b"_cost", "_error_share", b"_error_share", "_price_per_segment", b"_price_per_segment", "_rate_limit", b"_rate_limit", "breaker", b"breaker", "cost", b"cost", "error_share", b"error_share", "latency_seconds", b"latency_seconds", "price_per_segment", b"price_per_segment", "rate_limit", b"rate_limit"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_error_share", b"_error_share", "_price_per_segment", b"_price_per_segment", "_rate_limit", b"_rate_limit", "breaker", b"breaker", "calls", b"calls", "error_share", b"error_share", "errors", b"errors", "in_flight", b"in_flight", "kind", b"kind", "latency_seconds", b"latency_seconds", "name", b"name", "prefixes", b"prefixes", "price_per_segment", b"price_per_segment", "queue_depth", b"queue_depth", "rate_limit", b"rate_limit", "rate_per_second", b"rate_per_second", "rate_unit", b"rate_unit", "retired", b"retired", "senders", b"senders", "window_seconds", b"window_seconds", "workers", b"workers"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_cost", b"_cost", "_error_share", b"_error_share", "_price_per_segment", b"_price_per_segment", "_rate_limit", b"_rate_limit", "breaker", b"breaker", "calls", b"calls", "cost", b"cost", "error_share", b"error_share", "errors", b"errors", "in_flight", b"in_flight", "kind", b"kind", "latency_seconds", b"latency_seconds", "name", b"name", "prefixes", b"prefixes", "price_per_segment", b"price_per_segment", "queue_depth", b"queue_depth", "rate_limit", b"rate_limit", "rate_per_second", b"rate_per_second", "rate_unit", b"rate_unit", "retired", b"retired", "senders", b"senders", "window_seconds", b"window_seconds", "workers", b"workers"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__cost: _TypeAlias = _typing.Literal["cost"]  # noqa: Y015
+    _WhichOneofArgType__cost: _TypeAlias = _typing.Literal["_cost", b"_cost"]  # noqa: Y015
     _WhichOneofReturnType__error_share: _TypeAlias = _typing.Literal["error_share"]  # noqa: Y015
     _WhichOneofArgType__error_share: _TypeAlias = _typing.Literal["_error_share", b"_error_share"]  # noqa: Y015
     _WhichOneofReturnType__price_per_segment: _TypeAlias = _typing.Literal["price_per_segment"]  # noqa: Y015
     _WhichOneofArgType__price_per_segment: _TypeAlias = _typing.Literal["_price_per_segment", b"_price_per_segment"]  # noqa: Y015
     _WhichOneofReturnType__rate_limit: _TypeAlias = _typing.Literal["rate_limit"]  # noqa: Y015
     _WhichOneofArgType__rate_limit: _TypeAlias = _typing.Literal["_rate_limit", b"_rate_limit"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__cost) -> _WhichOneofReturnType__cost | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__error_share) -> _WhichOneofReturnType__error_share | None: ...
     @_typing.overload

@@ -71,6 +71,7 @@ function factsOf(provider, { providers }) {
     providers.length > 1 && all > 0 && ["share", percent(calls / all, 0), undefined, calls / all],
     ...callFacts(provider),
     provider.price_per_segment !== null && ["price", money(provider.price_per_segment), t("provider.price_hint")],
+    provider.cost !== null && ["cost", money(provider.cost), t("provider.cost_hint")],
     provider.prefixes.length > 0 && ["prefixes", provider.prefixes.join(", ")],
     provider.senders.length > 0 && ["senders", provider.senders.join(", ")],
   ];
