@@ -73,7 +73,8 @@ async def check(settings: Settings, _arguments: Mapping[str, Any]) -> int:
         await store.close()
     for found in differences:
         done = "repaired to" if found.repaired else "and can't be repaired: it should be"
-        say(f"mailing {found.mailing_id}: {found.name} was {found.stored}, {done} {found.counted}")
+        whose = "clients" if found.mailing_id is None else f"mailing {found.mailing_id}"
+        say(f"{whose}: {found.name} was {found.stored}, {done} {found.counted}")
     if not differences:
         say(f"All counters agree with the messages. Mailings: {mailings}.")
     return 1 if differences else 0
