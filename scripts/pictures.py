@@ -95,8 +95,8 @@ def lifecycle() -> str:
 
 
 _PARTS: Final = {
-    "people": Box(80, 110, ("mailing command,", "gRPC clients"), 130, 46, 23),
-    "web": Box(80, 320, ("browsers,", "REST clients"), 130, 46, 23),
+    "people": Box(82, 110, ("mailing command,", "gRPC clients"), 148, 46, 23),
+    "web": Box(82, 320, ("browsers,", "REST clients"), 148, 46, 23),
     "gateway": Box(270, 320, ("gateway",)),
     "api": Box(270, 110, ("API",)),
     "store": Box(460, 165, ("store: SQLite", "or PostgreSQL"), 130, 46),
