@@ -43,8 +43,8 @@ class ClientBatchVerbs(Verbs):
                 tx.dialect.list_arg(changed),
             )
             moved = [each for each in changed if counts_elsewhere(stored[each], replace(stored[each], **changes))]
-            await keep_groups(tx, {each: stored[each] for each in moved}, changed)
             tally = Tally()
+            await keep_groups(tx, {each: stored[each] for each in moved}, changed, tally)
             await follow_clients(tx, now_us, tally, changed=changed)
             await _note(tx, by, "update", changed, changes, now_us)
             elsewhere = await claimed_elsewhere(self, tx, changed)
