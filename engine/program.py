@@ -15,7 +15,7 @@ import uvloop
 from common import logs, private, process
 from common.command_line import BadSettings
 from common.stopping import LEFT, Stop
-from common.terminal import say, tolerate_terminal
+from common.terminal import say, tolerate_terminal, words_of
 from engine import copy_commands
 from engine.access import commands
 from engine.api.tls import ListenError
@@ -112,5 +112,5 @@ def main() -> int:
             say(f"{PROGRAM}: {line}", file=sys.stderr)
         return 2
     except (MailingError, DatabaseUnavailable, StoreUnavailable, ListenError, OSError) as error:
-        say(f"{PROGRAM}: {error}", file=sys.stderr)
+        say(f"{PROGRAM}: {words_of(error)}", file=sys.stderr)
         return 1

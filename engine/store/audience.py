@@ -9,6 +9,7 @@ from typing import Any, Final
 from engine.domain.attributes import attributes_of
 from engine.domain.audience import AudienceFilter, Candidate
 from engine.domain.message import UNCERTAIN, Status
+from engine.store.breakdowns import grow
 from engine.store.candidates import next_candidates
 from engine.store.counters import Tally
 from engine.store.database import Lane, Row, Tx
@@ -66,8 +67,12 @@ class AudienceVerbs(Verbs):
             await chunk.look_again(reset_after_us)
         else:
             await chunk.build(now_us, reset_after_us, tally, again=again)
+        # An audience of one chunk is small: nobody waits for its breakdown.
+        made = None if again or (ready and not cursor) else await chunk.groups()
         if not await tx.run(_STORE_CURSOR, chunk.last, ready, mailing_id, generation):
             raise Overtaken
+        if made is not None:
+            await grow(tx, mailing_id, made, cursor, chunk.last, now_us)
         await tally.write(tx)
         if ready:
             await bump_revision(tx)
@@ -82,6 +87,7 @@ class _Chunk:
         self._matching, self._args = matching(tx, filter)
         self._matching += f" AND {MAY_GET}"
         self._filter, self._client_ids, self._messages = filter, filter.client_ids, filter.messages
+        self._only: Sequence[int] | None = None
 
     def restrict(self, condition: str) -> None:
         """Besides, clients must be so, ``client AS c``."""
@@ -111,7 +117,7 @@ class _Chunk:
         return bool(number < limit)
 
     def _takes(self, ids: Sequence[int], limit: int) -> bool:
-        self.last = ids[-1] if ids else self._after
+        self.last, self._only = ids[-1] if ids else self._after, ids
         self._matching = f"c.id {self._tx.dialect.in_list()} AND {self._matching}"
         self._args = [self._tx.dialect.list_arg(ids), *self._args]
         return len(ids) < limit
@@ -138,6 +144,18 @@ class _Chunk:
             return await self._tx.run(f"{insert} ON CONFLICT (client_id, mailing_id) DO NOTHING", *args)
         await self._tx.run(BY_KEYS)
         return await self._tx.run(f"{insert} AND NOT EXISTS ({_SAME_PAIR})", *args, self._mailing_id, self._mailing_id)
+
+    async def groups(self) -> Sequence[Row]:
+        """How many messages clients of the chunk have by operator code, time zone and tag."""
+        which, args = "c.id > ? AND c.id <= ?", [self._after, self.last]
+        if self._only is not None:
+            which, args = f"c.id {self._tx.dialect.in_list()}", [self._tx.dialect.list_arg(self._only)]
+        # CROSS JOIN: SQLite walks the clients, and not the whole mailing.
+        return await self._tx.rows(
+            "SELECT c.phone_code, c.time_zone, c.tag, count(*) FROM client AS c CROSS JOIN message AS m"
+            f" WHERE {which} AND m.client_id = c.id AND m.mailing_id = ? GROUP BY c.phone_code, c.time_zone, c.tag",
+            *(*args, self._mailing_id),
+        )
 
     async def look_again(self, reset_after_us: int) -> None:
         """Let messages look at their local hours again; nobody comes, and nobody goes."""

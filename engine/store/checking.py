@@ -52,11 +52,14 @@ class CheckVerbs(Verbs):
 
     @transaction(Lane.UPKEEP)
     async def _make_counters(self, tx: Tx, mailing_id: int) -> int:
-        return await tx.run(
+        made = await tx.run(
             "INSERT INTO mailing_counters (mailing_id) SELECT id FROM mailing WHERE id = ? AND NOT EXISTS"
             " (SELECT 1 FROM mailing_counters AS c WHERE c.mailing_id = mailing.id) ON CONFLICT DO NOTHING",
             mailing_id,
         )
+        if made:  # revisions begin anew
+            await tx.run("DELETE FROM mailing_breakdown WHERE mailing_id = ?", mailing_id)
+        return made
 
     @transaction(Lane.UPKEEP)
     async def _check_clients(self, tx: Tx) -> list[Difference]:

@@ -46,8 +46,8 @@ class ClientBatchVerbs(Verbs):
             )
             await note_clients(tx, came=[become[each] for each in changed], gone=[stored[each] for each in changed])
             moved = [each for each in changed if counts_elsewhere(stored[each], become[each])]
-            await keep_groups(tx, {each: stored[each] for each in moved}, changed)
             tally = Tally()
+            await keep_groups(tx, {each: stored[each] for each in moved}, changed, tally)
             await follow_clients(tx, now_us, tally, changed=changed)
             await _note(tx, by, "update", changed, changes, now_us)
             elsewhere = await claimed_elsewhere(self, tx, changed)

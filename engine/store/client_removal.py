@@ -30,6 +30,9 @@ async def remove_clients(verbs: Verbs, tx: Tx, clients: Collection[ClientRow], t
     elsewhere = await claimed_elsewhere(verbs, tx, list(phones))
     await forget_values(tx, phones)
     listed, ids = tx.dialect.in_list(), tx.dialect.list_arg(phones)
+    tally.touch(
+        row[0] for row in await tx.rows(f"SELECT DISTINCT mailing_id FROM message WHERE client_id {listed}", ids)
+    )
     # On PostgreSQL no foreign key does it: docs/decisions/references.md.
     await tx.run(f"UPDATE message SET client_id = NULL WHERE client_id {listed}", ids)
     await tx.run(f"DELETE FROM client WHERE id {listed}", ids)

@@ -123,7 +123,7 @@ class ClientVerbs(Verbs):
         await note_clients(tx, came=[new], gone=[old])
         if has_left:  # first, because it locks all of the client's messages
             await leave(tx, {client_id: old.phone_number}, now_us)
-        await keep_groups(tx, {client_id: old} if counts_elsewhere(old, new) else {}, [client_id])
+        await keep_groups(tx, {client_id: old} if counts_elsewhere(old, new) else {}, [client_id], tally)
         if has_left:
             await mask_number(tx, client_id, old.phone_number)
             await come_back(tx, client_id, new.phone_number)
@@ -185,7 +185,7 @@ class ClientVerbs(Verbs):
         await _import_changed(tx, changed, now_us)
         await note_clients(tx, came=[*new, *changed], gone=[stored[client.phone_number][1] for client in changed])
         moved = [stored[each.phone_number] for each in changed if counts_elsewhere(stored[each.phone_number][1], each)]
-        await keep_groups(tx, dict(moved), changed_ids)
+        await keep_groups(tx, dict(moved), changed_ids, tally)
         await follow_clients(tx, now_us, tally, new=new_ids, changed=changed_ids, silent=silent)
         result = ImportResult(tuple(rows.outcomes), (*new_ids, *changed_ids), rows.refused, event_id)
         if result.changed_ids or event_id is not None:
