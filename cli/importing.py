@@ -12,6 +12,7 @@ from contextlib import ExitStack, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple, TextIO
+from uuid import uuid4
 
 from rich.progress import (
     BarColumn,
@@ -28,6 +29,7 @@ from cli import show
 from cli.failures import EXIT_SERVICE, Failure
 from cli.session import CALL_SECONDS, Session
 from common import private
+from common.import_parts import PART_OF
 from gateway.tables.columns import IGNORE, Plan, shown
 from gateway.tables.csv_rows import Format, RowError, RowReader, UnreadableInput, csv_row
 from gateway.tables.import_stream import (
@@ -119,9 +121,10 @@ async def _send(
     task = bar.add_task("import", total=_size(source), rows=0)
 
     method: Any = session.clients.ImportClients if how.kind is None else session.suppressions.ImportSuppressions
+    metadata = (*session.metadata, (PART_OF, uuid4().hex))
 
     def call(seconds: float | None = None) -> ImportCall:
-        begun: ImportCall = method(metadata=session.metadata, timeout=seconds)
+        begun: ImportCall = method(metadata=metadata, timeout=seconds)
         return begun
 
     async def counted() -> AsyncIterator[bytes]:

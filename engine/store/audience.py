@@ -9,6 +9,7 @@ from typing import Any, Final
 from engine.domain.attributes import attributes_of
 from engine.domain.audience import AudienceFilter, Candidate
 from engine.domain.message import UNCERTAIN, Status
+from engine.store.breakdowns import grow
 from engine.store.candidates import next_candidates
 from engine.store.counters import Tally
 from engine.store.database import Lane, Row, Tx
@@ -17,7 +18,7 @@ from engine.store.lifecycle import is_not_final, is_taken, is_waiting
 from engine.store.mailing_rows import filter_of
 from engine.store.matching import MAY_GET, matching
 from engine.store.outbox import tell_messages
-from engine.store.planning import BY_STATISTICS
+from engine.store.planning import BY_KEYS, BY_STATISTICS
 from engine.store.snapshots import meeting, met, next_clients
 from engine.store.told import leave_out, left_out, untold
 from engine.store.verbs import Overtaken, Verbs, bump_revision, hold, lock_clients, transaction, try_lock_clients
@@ -31,6 +32,10 @@ _MAILING: Final = (
 _STORE_CURSOR: Final = (
     "UPDATE mailing SET audience_cursor = ?, audience_ready = ?"
     " WHERE id = ? AND audience_generation = ? AND cancelled_us IS NULL AND deleted_us IS NULL"
+)
+_SAME_PAIR: Final = (
+    "SELECT 1 FROM message AS m WHERE (m.client_id, m.mailing_id) >= (c.id, CAST(? AS bigint))"
+    " AND (m.client_id, m.mailing_id) <= (c.id, CAST(? AS bigint))"
 )
 _PAIRS: Final = {"mailing_id": "int", "client_id": "int"}
 
@@ -62,8 +67,12 @@ class AudienceVerbs(Verbs):
             await chunk.look_again(reset_after_us)
         else:
             await chunk.build(now_us, reset_after_us, tally, again=again)
+        # An audience of one chunk is small: nobody waits for its breakdown.
+        made = None if again or (ready and not cursor) else await chunk.groups()
         if not await tx.run(_STORE_CURSOR, chunk.last, ready, mailing_id, generation):
             raise Overtaken
+        if made is not None:
+            await grow(tx, mailing_id, made, cursor, chunk.last, now_us)
         await tally.write(tx)
         if ready:
             await bump_revision(tx)
@@ -78,6 +87,7 @@ class _Chunk:
         self._matching, self._args = matching(tx, filter)
         self._matching += f" AND {MAY_GET}"
         self._filter, self._client_ids, self._messages = filter, filter.client_ids, filter.messages
+        self._only: Sequence[int] | None = None
 
     def restrict(self, condition: str) -> None:
         """Besides, clients must be so, ``client AS c``."""
@@ -107,7 +117,7 @@ class _Chunk:
         return bool(number < limit)
 
     def _takes(self, ids: Sequence[int], limit: int) -> bool:
-        self.last = ids[-1] if ids else self._after
+        self.last, self._only = ids[-1] if ids else self._after, ids
         self._matching = f"c.id {self._tx.dialect.in_list()} AND {self._matching}"
         self._args = [self._tx.dialect.list_arg(ids), *self._args]
         return len(ids) < limit
@@ -117,19 +127,35 @@ class _Chunk:
         if again:
             await self._hold()
         await self._leave_out(now_us)
-        added = await self._tx.run(
+        added = await self._add(now_us)
+        fewer = await self._rebuild(reset_after_us, now_us, tally) if again else 0
+        tally.add(self._mailing_id, "pending", added - fewer)
+
+    async def _add(self, now_us: int) -> int:
+        """Nobody else makes messages meanwhile (``lock_clients``). So PostgreSQL looks for those that are there, which
+        takes less than to be ready for somebody else's: by their key, which is the only index that fits two pairs."""
+        insert = (
             "INSERT INTO message (mailing_id, client_id, create_us)"
             " SELECT CAST(? AS bigint), c.id, CAST(? AS bigint) FROM client AS c"
             f" WHERE c.id > ? AND c.id <= ? AND {self._matching}"
-            " ON CONFLICT (client_id, mailing_id) DO NOTHING",
-            self._mailing_id,
-            now_us,
-            self._after,
-            self.last,
-            *self._args,
         )
-        fewer = await self._rebuild(reset_after_us, now_us, tally) if again else 0
-        tally.add(self._mailing_id, "pending", added - fewer)
+        args = [self._mailing_id, now_us, self._after, self.last, *self._args]
+        if self._tx.dialect.is_sqlite:
+            return await self._tx.run(f"{insert} ON CONFLICT (client_id, mailing_id) DO NOTHING", *args)
+        await self._tx.run(BY_KEYS)
+        return await self._tx.run(f"{insert} AND NOT EXISTS ({_SAME_PAIR})", *args, self._mailing_id, self._mailing_id)
+
+    async def groups(self) -> Sequence[Row]:
+        """How many messages clients of the chunk have by operator code, time zone and tag."""
+        which, args = "c.id > ? AND c.id <= ?", [self._after, self.last]
+        if self._only is not None:
+            which, args = f"c.id {self._tx.dialect.in_list()}", [self._tx.dialect.list_arg(self._only)]
+        # CROSS JOIN: SQLite walks the clients, and not the whole mailing.
+        return await self._tx.rows(
+            "SELECT c.phone_code, c.time_zone, c.tag, count(*) FROM client AS c CROSS JOIN message AS m"
+            f" WHERE {which} AND m.client_id = c.id AND m.mailing_id = ? GROUP BY c.phone_code, c.time_zone, c.tag",
+            *(*args, self._mailing_id),
+        )
 
     async def look_again(self, reset_after_us: int) -> None:
         """Let messages look at their local hours again; nobody comes, and nobody goes."""
@@ -163,6 +189,8 @@ class _Chunk:
 
     async def _rebuild(self, reset_after_us: int, now_us: int, tally: Tally) -> int:
         """What an edited filter asks for besides new messages; returns how many were removed."""
+        if not self._tx.dialect.is_sqlite:
+            await self._tx.run(BY_STATISTICS)
         unsure = f"{is_waiting('m')} AND m.unsure AND NOT ({self._matching})"
         told = await self._ids(unsure) if self._tx.wanted else []
         ended = await self._change(f"UPDATE message SET {ENDS_UNCERTAIN}, finished_us = ?", unsure, [now_us])

@@ -87,6 +87,11 @@ class Tally:
             return
         self._counts[mailing_id, name] += number
 
+    def touch(self, mailing_ids: Iterable[int]) -> None:
+        """Messages of these mailings have got into other groups of a breakdown, which no counter tells."""
+        for mailing_id in mailing_ids:
+            self._counts[mailing_id, "pending"] += 0
+
     def move(self, mailing_id: int, step: Step, at_us: int, number: int = 1, text_version: int | None = None) -> None:
         """Pending messages became final without a call. ``text_version``: of those that are sent."""
         if not number:
@@ -197,7 +202,7 @@ class Tally:
             )
         sums = ", ".join(f"{name} = mailing_counters.{name} + r.{name}" for name in NAMES)
         await tx.run(
-            f"UPDATE mailing_counters SET {sums} FROM {tx.dialect.rows_table(**_COLUMNS)}"
+            f"UPDATE mailing_counters SET {sums}, revision = revision + 1 FROM {tx.dialect.rows_table(**_COLUMNS)}"
             " WHERE mailing_counters.mailing_id = r.mailing_id",
             *tx.dialect.rows_args(rows, len(_COLUMNS)),
         )

@@ -104,6 +104,7 @@ class TransitionVerbs(Verbs):
             *tx.dialect.rows_args(dues, 3),
         )
         tally = Tally()
+        tally.touch({item.mailing_id for item in ours})  # they count for their provider no more
         _take_back_charges(ours, {*sent, *(id for id in gone if passed[id].unsure)}, tally)
         await hold_told(tx, [item.message_id for item in ours])
         await withdraw_messages(tx, gone, now_us, tally, uncalled=True)

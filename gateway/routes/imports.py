@@ -8,12 +8,14 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager
 from functools import partial
 from typing import Any, Final
+from uuid import uuid4
 
 from aiohttp import web
 from marshmallow.validate import Length, OneOf, Regexp
 
 from common.contract.values import Json
 from common.error_codes import ErrorCode, Unfit
+from common.import_parts import PART_OF
 from gateway.document.openapi import Body
 from gateway.http.accepting import best_type
 from gateway.http.admission import CALLER
@@ -198,7 +200,7 @@ async def run_import(
             or what ``chunks`` raises.
         AioRpcError: the engine refused, or is away.
     """
-    settings, metadata = request.config_dict[SETTINGS], engine.metadata(request)
+    settings, metadata = request.config_dict[SETTINGS], (*engine.metadata(request), (PART_OF, uuid4().hex))
     seconds = settings.call_seconds
     method: Any = engine.clients.ImportClients if kind is None else engine.suppressions.ImportSuppressions
 
