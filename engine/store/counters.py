@@ -55,7 +55,7 @@ _COLUMNS: Final = {"mailing_id": "int"} | dict.fromkeys(NAMES, "int")
 _STAT_COLUMNS: Final = {"mailing_id": "int", "kind": "text", "key": "int", "count": "int"}
 _SUMS: Final = ", ".join(f"{name} = mailing_counters.{name} + r.{name}" for name in NAMES)
 _ADD_COUNTS: Final = {
-    dialect: f"UPDATE mailing_counters SET {_SUMS} FROM {dialect.rows_table(**_COLUMNS)}"
+    dialect: f"UPDATE mailing_counters SET {_SUMS}, revision = revision + 1 FROM {dialect.rows_table(**_COLUMNS)}"
     " WHERE mailing_counters.mailing_id = r.mailing_id"
     for dialect in (SQLITE, POSTGRES)
 }
@@ -99,6 +99,11 @@ class Tally:
         if not number:
             return
         self._counts[mailing_id, name] += number
+
+    def touch(self, mailing_ids: Iterable[int]) -> None:
+        """Messages of these mailings have got into other groups of a breakdown, which no counter tells."""
+        for mailing_id in mailing_ids:
+            self._counts[mailing_id, "pending"] += 0
 
     def move(self, mailing_id: int, step: Step, at_us: int, number: int = 1, text_version: int | None = None) -> None:
         """Pending messages became final without a call. ``text_version``: of those that are sent."""

@@ -22,7 +22,6 @@ INVARIANT. Whatever the provider, the store and `kill -9` do, and whatever peopl
  14  attempts and retried are counted as often as the messages were tried, those included that a crash cut short
  15  a provider that fails again and again, or refuses the token, gets one call at a time, after pauses
  16  nothing is said to have stalled unless the store fails
-
  18  once a number is on the stop list no call to it begins until somebody asks to take it off; nobody else's message
      is suppressed
  19  each text that is called with is whole, with what the client had when the call began; nobody is incomplete who had
@@ -34,6 +33,7 @@ INVARIANT. Whatever the provider, the store and `kill -9` do, and whatever peopl
  24  a message whose fate was open when its receipt came is sent
  20  a filter with ``messages`` means those, and only those, whose message of the other mailing was so when it was said:
      each has one message in the end, as 7 says, and nobody else gets a call (``snapshots.py``)
+ 25  a breakdown that is kept with the revision of the counters is what the rows say (``statistics.py``)
 
 (12, 13 and 17 are of ``many.py``.)
 """
@@ -75,9 +75,10 @@ from tests.simulation.memory import File
 from tests.simulation.providers import draw_specs, draw_wish, suppliers_of
 from tests.simulation.receipts import Mouth, Word, handing_in, note_claims, tell
 from tests.simulation.snapshots import READ_NOTES, Note, draw_filter
+from tests.simulation.statistics import Statistics
 from tests.simulation.stop_list import StopList, change
 from tests.simulation.texts import text_for
-from tests.simulation.world import Call, Faults, FaultyStore, SimulatedProvider
+from tests.simulation.world import Call, Faults, FaultyStore, NoMeter, SimulatedProvider
 
 SECOND_US = 1_000_000
 _LOOK_SECONDS = 2.0
@@ -98,18 +99,11 @@ _OPEN = "SELECT 1 FROM message WHERE status <= 2 UNION ALL SELECT 1 FROM mailing
 _READ_REMOVED = "SELECT mailing_id, attempt, status FROM removed"
 
 
-class NoMeter:
-    """Counts nothing."""
-
-    def recorded(self, records: Any) -> None:
-        """Nobody looks."""
-
-
 class Life:
     """A life is a function of its seed; ``run`` it, then ``verify``."""
 
     def __init__(self, seed: int, file: File) -> None:
-        self._file, self.random, self.mouth = file, Random(seed), Mouth(seed)
+        self._file, self.random, self.mouth, self.statistics = file, Random(seed), Mouth(seed), Statistics(seed)
         self.kinds = Random(f"audiences of {seed}")
         """Draws nothing else, so that lives are otherwise what they were before there were fixed audiences."""
         self.settings = draw_settings(self.random)
@@ -332,6 +326,7 @@ class Life:
             meter=NoMeter(),
         )
         await delivery.start()
+        self._counting = self.statistics.begin(self.store, delivery)
         return delivery
 
     def _breaker(self) -> Breaker:

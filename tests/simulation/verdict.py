@@ -69,6 +69,7 @@ class Verdict:
             self._costs,
         )
         found = [fault for check in checks for fault in check()]
+        found += self.life.statistics.faults
         return [*found, *self.life.mouth.failures, *(f"16: {said}" for said in self.life.stalls)]
 
     def _costs(self) -> Iterator[str]:

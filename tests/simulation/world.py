@@ -215,3 +215,10 @@ class FaultyStore:
         if self.is_away or (share and self._random.random() < share):
             self.failures += 1
             raise StoreUnavailable(f"simulated failure of {verb}")
+
+
+class NoMeter:
+    """Counts nothing."""
+
+    def recorded(self, records: Any) -> None:
+        """Nobody looks."""
