@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from engine.domain.audience import AudienceFilter
 from engine.domain.message import UNCERTAIN
-from engine.store.breakdowns import grow
+from engine.store.breakdowns import ALL, grow
 from engine.store.candidates import next_candidates
 from engine.store.counters import Tally
 from engine.store.database import Lane, Row, Tx
@@ -84,7 +84,7 @@ class _Chunk:
         self._matching, self._args = matching(tx, filter)
         self._matching += f" AND {MAY_GET}"
         self._filter, self._client_ids, self._messages = filter, filter.client_ids, filter.messages
-        self._only: Sequence[int] | None = None
+        self._before_id = 0
 
     def restrict(self, condition: str) -> None:
         """Besides, clients must be so, ``client AS c``."""
@@ -114,7 +114,7 @@ class _Chunk:
         return bool(number < limit)
 
     def _takes(self, ids: Sequence[int], limit: int) -> bool:
-        self.last, self._only = ids[-1] if ids else self._after, ids
+        self.last = ids[-1] if ids else self._after
         self._matching = f"c.id {self._tx.dialect.in_list()} AND {self._matching}"
         self._args = [self._tx.dialect.list_arg(ids), *self._args]
         return len(ids) < limit
@@ -124,6 +124,7 @@ class _Chunk:
         if again:
             await self._hold()
         await self._leave_out(now_us)
+        self._before_id = await self._tx.value("SELECT coalesce(max(id), 0) FROM message")
         added = await self._add(now_us)
         fewer = await self._rebuild(reset_after_us, now_us, tally) if again else 0
         tally.add(self._mailing_id, "pending", added - fewer)
@@ -143,15 +144,14 @@ class _Chunk:
         return await self._tx.run(f"{insert} AND NOT EXISTS ({_SAME_PAIR})", *args, self._mailing_id, self._mailing_id)
 
     async def groups(self) -> Sequence[Row]:
-        """How many messages clients of the chunk have by operator code, time zone and tag."""
-        which, args = "c.id > ? AND c.id <= ?", [self._after, self.last]
-        if self._only is not None:
-            which, args = f"c.id {self._tx.dialect.in_list()}", [self._tx.dialect.list_arg(self._only)]
-        # CROSS JOIN: SQLite walks the clients, and not the whole mailing.
+        """How many messages this chunk has made, by the operator code, time zone and tag of their clients. All that
+        came after its beginning are its own, for nobody else makes messages meanwhile."""
+        made = self._tx.dialect.in_select("SELECT m.client_id FROM message AS m WHERE m.id > ? AND m.id <= ?")
         return await self._tx.rows(
-            "SELECT c.phone_code, c.time_zone, c.tag, count(*) FROM client AS c CROSS JOIN message AS m"
-            f" WHERE {which} AND m.client_id = c.id AND m.mailing_id = ? GROUP BY c.phone_code, c.time_zone, c.tag",
-            *(*args, self._mailing_id),
+            "SELECT c.phone_code, c.time_zone, c.tag, count(*) FROM client AS c"
+            f" WHERE c.id {made} GROUP BY c.phone_code, c.time_zone, c.tag",
+            self._before_id,
+            ALL,
         )
 
     async def look_again(self, reset_after_us: int) -> None:
