@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any, Final
 
 from engine.domain.audience import AudienceFilter
 from engine.domain.message import UNCERTAIN
-from engine.store.breakdowns import ALL, grow
+from engine.store.breakdowns import ALL, OF_CLIENTS, grow
 from engine.store.candidates import next_candidates
 from engine.store.counters import Tally
-from engine.store.database import Lane, Row, Tx
+from engine.store.database import Lane, Tx
 from engine.store.decided import in_time
 from engine.store.lifecycle import is_not_final, is_taken, is_waiting
 from engine.store.mailing_rows import filter_of
@@ -127,7 +128,9 @@ class _Chunk:
         self._before_id = await self._tx.value("SELECT coalesce(max(id), 0) FROM message")
         added = await self._add(now_us)
         fewer = await self._rebuild(reset_after_us, now_us, tally) if again else 0
-        tally.add(self._mailing_id, "pending", added - fewer)
+        # One by one: as many that go as come leave the sum as it was, and breakdowns have to be told (Tally.touch).
+        tally.add(self._mailing_id, "pending", added)
+        tally.add(self._mailing_id, "pending", -fewer)
 
     async def _add(self, now_us: int) -> int:
         """Nobody else makes messages meanwhile (``lock_clients``). So PostgreSQL looks for those that are there, which
@@ -143,16 +146,14 @@ class _Chunk:
         await self._tx.run(BY_KEYS)
         return await self._tx.run(f"{insert} AND NOT EXISTS ({_SAME_PAIR})", *args, self._mailing_id, self._mailing_id)
 
-    async def groups(self) -> Sequence[Row]:
-        """How many messages this chunk has made, by the operator code, time zone and tag of their clients. All that
-        came after its beginning are its own, for nobody else makes messages meanwhile."""
+    async def groups(self) -> list[Counter[str]]:
+        """How many messages the chunk has made by their clients' values, in the order of ``OF_CLIENTS``. All that came
+        after its beginning are its own, for nobody else makes messages meanwhile."""
         made = self._tx.dialect.in_select("SELECT m.client_id FROM message AS m WHERE m.id > ? AND m.id <= ?")
-        return await self._tx.rows(
-            "SELECT c.phone_code, c.time_zone, c.tag, count(*) FROM client AS c"
-            f" WHERE c.id {made} GROUP BY c.phone_code, c.time_zone, c.tag",
-            self._before_id,
-            ALL,
-        )
+        # A list a column: half of the time of rows.
+        values = ", ".join(self._tx.dialect.listed(f"c.{name}") for name in OF_CLIENTS.values())
+        row = await self._tx.row(f"SELECT {values} FROM client AS c WHERE c.id {made}", self._before_id, ALL)
+        return [Counter(self._tx.dialect.list_of(each)) for each in row or ()]
 
     async def look_again(self, reset_after_us: int) -> None:
         """Let messages look at their local hours again; nobody comes, and nobody goes."""
