@@ -19,6 +19,7 @@ import orjson
 from tests.simulation.postgres.locks import Mode
 
 _ANY: Final = re.compile(r"= ANY\s*\(\$(\d+)::\w+\[\]\)")
+_ARRAY: Final = re.compile(r"= ANY\(ARRAY\((SELECT [^()]*)\)\)")
 _UNNEST: Final = re.compile(
     r"unnest\((\$\d+::\w+\[\](?:, \$\d+::\w+\[\])*)\)( WITH ORDINALITY)? AS (\w+)\s*\(([^)]*)\)"
 )
@@ -201,7 +202,7 @@ def _plain(text: str) -> tuple[str, list[tuple[int, Bind]]]:
         binds.append((places[0], rows))
         return f"(SELECT {fields} FROM json_each(${places[0] + 1})) AS {match[3]}"
 
-    text = _UNNEST.sub(unnest, _ANY.sub(any_of, text))
+    text = _UNNEST.sub(unnest, _ANY.sub(any_of, _ARRAY.sub(r"IN (\1)", text)))
     text = _CAST.sub("", _TEXT_CAST.sub(r"CAST(\1 AS TEXT)", text))
     for theirs, its in _OTHER_NAMES:
         text = text.replace(theirs, its)
