@@ -11,7 +11,7 @@ from tests.browser.browser import fits, opened
 from tests.browser.panel import rest, service
 
 STYLES = "https://cdn.jsdelivr.net"
-"""The provider's pages ask for these, and do without. A route that answers would keep the browser from caching anything."""
+"""The provider's pages ask for these, and do without. With a route that answers the browser would cache nothing."""
 
 
 async def test_somebody_is_sent_there_and_comes_back_to_where_they_were(tmp_path: Path) -> None:
