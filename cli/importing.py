@@ -7,8 +7,8 @@ import os
 import stat
 import sys
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from contextlib import ExitStack, suppress
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Sequence
+from contextlib import ExitStack, aclosing, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple, TextIO
@@ -127,7 +127,7 @@ async def _send(
         begun: ImportCall = method(metadata=metadata, timeout=seconds)
         return begun
 
-    async def counted() -> AsyncIterator[bytes]:
+    async def counted() -> AsyncGenerator[bytes, None]:
         async for chunk in chunks:
             yield chunk
             bar.advance(task, len(chunk))
@@ -137,12 +137,15 @@ async def _send(
 
     rows = Workbooks().rows(counted(), how.sheet) if reader.is_of_workbook else counted()
     try:
-        if on_errors is not None:
-            return await import_telling_all(
-                call, rows, reader, on_errors=on_errors, options=how.options, on_page=on_page, kind=how.kind
+        async with aclosing(rows):  # else the loop closes it at its end, together with what it reads from
+            if on_errors is not None:
+                return await import_telling_all(
+                    call, rows, reader, on_errors=on_errors, options=how.options, on_page=on_page, kind=how.kind
+                )
+            probe = partial(call, CALL_SECONDS)
+            return await import_rows(
+                call(), rows, reader, probe=probe, options=how.options, on_page=on_page, kind=how.kind
             )
-        probe = partial(call, CALL_SECONDS)
-        return await import_rows(call(), rows, reader, probe=probe, options=how.options, on_page=on_page, kind=how.kind)
     except UnreadableInput as error:
         raise Failure(f"cannot import: {error}") from None
     except BrokenOff as error:

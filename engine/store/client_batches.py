@@ -6,7 +6,6 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import Any, Final
 
-from engine.store.audience import follow_clients
 from engine.store.audit import add_audit
 from engine.store.client_counts import note_clients
 from engine.store.client_list import CLIENT
@@ -14,6 +13,7 @@ from engine.store.client_removal import remove_clients
 from engine.store.client_rows import BatchResult, ClientChange, ClientRow
 from engine.store.counters import Tally
 from engine.store.database import Lane, Tx
+from engine.store.followers import follow_clients
 from engine.store.groups import counts_elsewhere, keep_groups
 from engine.store.owners import claimed_elsewhere, tell_owners
 from engine.store.row_of import sets_of

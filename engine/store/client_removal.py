@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from engine.domain.message import Status
-from engine.store.audience import remove_pending
 from engine.store.cancelled import settle
 from engine.store.client_counts import note_clients
 from engine.store.client_rows import ClientRow
 from engine.store.counters import Tally
 from engine.store.database import Tx
+from engine.store.followers import remove_pending
 from engine.store.owners import claimed_elsewhere
 from engine.store.rendered import forget_values
 from engine.store.told import leave

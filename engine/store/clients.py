@@ -11,7 +11,6 @@ from common.error_codes import ErrorCode
 from engine.domain.attributes import ENTRIES_MAX, FIELD, changed_names, names_of
 from engine.domain.errors import Conflict
 from engine.domain.validate import ClientInput, ClientPatch
-from engine.store.audience import follow_clients
 from engine.store.audit import add_audit, count_audit, differences
 from engine.store.client_counts import note_clients
 from engine.store.client_list import CLIENT, stored_client
@@ -19,6 +18,7 @@ from engine.store.client_removal import remove_clients
 from engine.store.client_rows import ClientRow, Imported, ImportResult
 from engine.store.counters import Tally
 from engine.store.database import Lane, Tx
+from engine.store.followers import follow_clients
 from engine.store.groups import counts_elsewhere, keep_groups
 from engine.store.owners import claimed_elsewhere, tell_owners
 from engine.store.rendered import mask_number

@@ -14,7 +14,8 @@ from typing import Any, Final, Literal
 from engine.store.database import LONG_SECONDS, Lane
 from engine.store.planning import BY_KEYS
 
-Isolation = Literal["READ COMMITTED", "REPEATABLE READ READ ONLY"]
+Isolation = Literal["READ COMMITTED", "REPEATABLE READ READ ONLY", "ALONE"]
+"""``ALONE``: one statement, in no transaction of ours."""
 
 _BELOW: Final = 0.9
 """The server's limit for a statement, as a part of ours."""

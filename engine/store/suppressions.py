@@ -16,10 +16,10 @@ from common.logs import masked_phone
 from engine.domain.errors import NotFound
 from engine.domain.suppression import SuppressionInput, SuppressionReason
 from engine.domain.time_text import format_rfc3339
-from engine.store.audience import follow_clients
 from engine.store.audit import add_audit, count_audit
 from engine.store.counters import Tally
 from engine.store.database import Lane, Tx
+from engine.store.followers import follow_clients
 from engine.store.outbox import tell_opt_out
 from engine.store.owners import claimed_elsewhere, tell_owners
 from engine.store.paging import SKIP_SHORT_MAX, PageQuery, forward, read_page, trimmed

@@ -141,7 +141,7 @@ def routes() -> list[web.RouteDef]:
         if media_type == _CSV_TYPE:
             return await _rejected_rows(request, chunks, reader, options)
         result = await run_import(request, request.app[ENGINE], chunks, reader, key, options=options)
-        return json_answer(result_json(result, options))
+        return json_answer(result_json(result, options) | sheets_json(reader))
 
     return [route_of(binding, import_clients)]
 
@@ -266,6 +266,11 @@ def reader_of(request: web.Request, plan: Plan) -> RowReader:
     if encoding is None and request.charset is not None:
         raise Problem(415, ErrorCode.IMPORT_CHARSET.format())
     return RowReader(format, encoding, plan)
+
+
+def sheets_json(reader: RowReader) -> Json:
+    """Of a workbook, which of its sheets was read, and which others have something in them; of other files nothing."""
+    return {} if reader.sheet is None else {"sheet": reader.sheet, "other_sheets": list(reader.other_sheets)}
 
 
 def result_json(result: ImportResult, options: ImportOptions = ImportOptions()) -> Json:  # noqa: B008 - immutable

@@ -42,7 +42,7 @@ _KNOWN: Final[Mapping[str, Sequence[str]]] = {
     "tag": ("тег", "тэг", "метка", "сегмент", "группа", "tag", "label", "segment", "group"),
     "time_zone": (
         "часовой пояс", "таймзона", "тайм зона", "временная зона", "часовая зона", "time zone", "timezone", "tz",
-        "utc offset", "пояс",
+        "utc offset", "utc", "gmt", "смещение utc", "пояс",
     ),
     "phone_code": (
         "код оператора", "def код", "код def", "def", "код телефона", "operator code", "phone code", "dialling code",

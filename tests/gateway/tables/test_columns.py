@@ -43,7 +43,10 @@ def fields(*headers: str, plan: Plan = PROPOSE) -> list[str]:
             "Phone|Mobile|Mobile phone|Phone number|Phone 1|phone_number|Phone-Number|Cell|MSISDN",
         ),
         ("tag", "Тег|Тэг|Метка|Группа|Сегмент|Tag|tag|Group|Segment|Label"),
-        ("time_zone", "Часовой пояс|Часовой_пояс|Таймзона|Time zone|timezone|time_zone|TZ|UTC offset"),
+        (
+            "time_zone",
+            "Часовой пояс|Часовой_пояс|Таймзона|Time zone|timezone|time_zone|TZ|UTC offset|UTC|GMT|Смещение UTC",
+        ),
         ("phone_code", "Код оператора|DEF-код|Operator code|phone_code"),
         ("language", "Язык|Language|lang"),
         ("attributes.name", "Имя|Name|First name|attributes.name|attributes.NAME"),
