@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any, Final
 
 from engine.domain.audience import AudienceFilter
 from engine.domain.message import UNCERTAIN
-from engine.store.breakdowns import grow
+from engine.store.breakdowns import OF_CLIENTS, grow
 from engine.store.candidates import next_candidates
 from engine.store.counters import Tally
-from engine.store.database import Lane, Row, Tx
+from engine.store.database import Lane, Tx
 from engine.store.decided import in_time
 from engine.store.lifecycle import is_not_final, is_taken, is_waiting
 from engine.store.mailing_rows import filter_of
@@ -126,7 +127,9 @@ class _Chunk:
         await self._leave_out(now_us)
         added = await self._add(now_us)
         fewer = await self._rebuild(reset_after_us, now_us, tally) if again else 0
-        tally.add(self._mailing_id, "pending", added - fewer)
+        # One by one: as many that go as come leave the sum as it was, and breakdowns have to be told (Tally.touch).
+        tally.add(self._mailing_id, "pending", added)
+        tally.add(self._mailing_id, "pending", -fewer)
 
     async def _add(self, now_us: int) -> int:
         """Nobody else makes messages meanwhile (``lock_clients``). So PostgreSQL looks for those that are there, which
@@ -142,17 +145,19 @@ class _Chunk:
         await self._tx.run(BY_KEYS)
         return await self._tx.run(f"{insert} AND NOT EXISTS ({_SAME_PAIR})", *args, self._mailing_id, self._mailing_id)
 
-    async def groups(self) -> Sequence[Row]:
-        """How many messages clients of the chunk have by operator code, time zone and tag."""
+    async def groups(self) -> list[Counter[str]]:
+        """How many messages of the chunk there are by their clients' values, in the order of ``OF_CLIENTS``."""
         which, args = "c.id > ? AND c.id <= ?", [self._after, self.last]
         if self._only is not None:
             which, args = f"c.id {self._tx.dialect.in_list()}", [self._tx.dialect.list_arg(self._only)]
-        # CROSS JOIN: SQLite walks the clients, and not the whole mailing.
-        return await self._tx.rows(
-            "SELECT c.phone_code, c.time_zone, c.tag, count(*) FROM client AS c CROSS JOIN message AS m"
-            f" WHERE {which} AND m.client_id = c.id AND m.mailing_id = ? GROUP BY c.phone_code, c.time_zone, c.tag",
+        # CROSS JOIN: SQLite walks the clients, and not the whole mailing. A list a column: half of the time of rows.
+        values = ", ".join(self._tx.dialect.listed(f"c.{name}") for name in OF_CLIENTS.values())
+        row = await self._tx.row(
+            f"SELECT {values} FROM client AS c CROSS JOIN message AS m"
+            f" WHERE {which} AND m.client_id = c.id AND m.mailing_id = ?",
             *(*args, self._mailing_id),
         )
+        return [Counter(self._tx.dialect.list_of(each)) for each in row or ()]
 
     async def look_again(self, reset_after_us: int) -> None:
         """Let messages look at their local hours again; nobody comes, and nobody goes."""

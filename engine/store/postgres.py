@@ -224,7 +224,8 @@ class PostgresDatabase(Database):
             await connection.execute("COMMIT", timeout=terms.reply_seconds)
             return result
         except BaseException as error:
-            is_dead = await self._roll_back(connection, error)
+            # To roll back what was not begun would be a warning in the server's log.
+            is_dead = (isolation != _ALONE or is_away(error)) and await self._roll_back(connection, error)
             if is_dead and is_away(error) and (not commits or was_not_run(error)):
                 raise ConnectionLost(line(error)) from error
             if isinstance(error, TimeoutError):

@@ -1,5 +1,5 @@
-"""What the panel's scripts keep outside of what they draw. When somebody else signs in all is drawn anew, so nothing
-of the person before stays in memory; tests/browser/panel.py rests on the same.
+"""What the panel's scripts keep outside of what they draw. When somebody else signs in, all is drawn anew, and nothing
+of the person before stays in memory. tests/browser/panel.py rests on the same.
 
 Nothing is run here: the files of ``admin/static`` are read as texts.
 """

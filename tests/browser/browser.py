@@ -49,6 +49,7 @@ if (location.protocol.startsWith("http") && sessionStorage.visit !== "%d") {
 """
 # A form that was not saved asks whether it may be left.
 _LEAVE: Final = "addEventListener('beforeunload', event => event.stopImmediatePropagation(), true)"
+_UNREACHABLE: Final = "net::ERR_NAME_NOT_RESOLVED"
 _VIEWPORT: Final = ViewportSize(width=1280, height=1000)
 
 
@@ -72,7 +73,7 @@ class Watched:
         self.expected_statuses: set[int] = set()
         """Answers from 400 up that a test provokes on purpose."""
         self.other_origins: set[str] = set()
-        """Where a test leads the page on purpose."""
+        """Where a test leads the page on purpose, and what pages there ask for, which this browser can't reach."""
         self._origin = origin
         self._listeners: dict[Any, Callable[[Any], None]] = {
             "console": self._console,
@@ -94,7 +95,7 @@ class Watched:
             return
         # Chromium repeats each answer from 400 up as an error of the console.
         expected = any(f"status of {status}" in message.text for status in self.expected_statuses)
-        if not expected:
+        if not expected and not (_UNREACHABLE in message.text and self._is_elsewhere(message.location["url"])):
             self.faults.append(f"console {message.type}: {message.text}")
 
     def _page_error(self, error: Error) -> None:
@@ -112,7 +113,13 @@ class Watched:
     def _request_failed(self, request: Request) -> None:
         if request.resource_type in ("fetch", "xhr") and request.failure == "net::ERR_ABORTED":
             return  # the page has taken it back itself, as when somebody leaves a page that is asking for news
+        if request.failure == _UNREACHABLE and self._is_elsewhere(request.url):
+            return
         self.faults.append(f"failed request: {request.method} {request.url}: {request.failure}")
+
+    def _is_elsewhere(self, url: str) -> bool:
+        parts = urlsplit(url)
+        return f"{parts.scheme}://{parts.netloc}" in self.other_origins
 
     def _response(self, response: Response) -> None:
         if response.status >= 400 and response.status not in self.expected_statuses:

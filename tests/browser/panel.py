@@ -84,7 +84,7 @@ async def signed_in(
 _IS_CLEAN: Final = """
 location.pathname === "/admin/" && document.querySelector("#main-content") !== null &&
   !("mailing.language" in localStorage || "mailing.theme" in localStorage)"""
-"""Besides these two the panel keeps nothing outside of what it draws (docs/testing.md)."""
+"""Besides these two the panel keeps nothing outside of what it draws (tests/admin/test_memory.py)."""
 # What was drawn gets another name, so that nobody who waits for the new page finds the old one.
 _ANEW: Final = """url => {
   document.querySelector("#main-content").id = "main-content-of-before";

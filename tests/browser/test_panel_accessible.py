@@ -15,7 +15,7 @@ from tests.browser.panel import CSV, go, service, signed_in
 from tests.gateway.rig import Gateway
 from tests.rules.rig import until
 
-# What axe does with colours takes time for each row. So one list has a second page, and the others a row of each kind.
+# Colours are looked at row by row. So one list has a second page, and the others a row of each kind.
 FILE: Final = "phone_number;tag\n" + "".join(f"7916{number:07d};tag {number % 3}\n" for number in range(4))
 STOP_LIST: Final = "phone_number\n" + "".join(f"7916{number:07d}\n" for number in range(1000, 1025))
 MAILING: Final = {"text": "Sale", "start_time": "2020-01-01T00:00:00Z", "end_time": "2099-01-01T00:00:00Z"}

@@ -20,7 +20,7 @@ _PERIOD_SECONDS: Final = 2.0
 _SAID_TO_BE_TRUE: Final = (
     "SELECT b.mailing_id, b.data FROM mailing_breakdown AS b JOIN mailing_counters AS c ON c.mailing_id = b.mailing_id"
     " JOIN mailing AS g ON g.id = b.mailing_id WHERE b.data IS NOT NULL AND b.revision = c.revision"
-    " AND (g.cancelled_us IS NULL OR c.pending = 0) ORDER BY b.mailing_id"
+    " AND g.deleted_us IS NULL AND (g.cancelled_us IS NULL OR c.pending = 0) ORDER BY b.mailing_id"
 )
 
 

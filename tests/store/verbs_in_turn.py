@@ -91,6 +91,7 @@ async def every_verb(store: Store) -> list[tuple[str, Callable[[], Awaitable[obj
         ("build_new", build_new),
         ("begin_breakdown", lambda: store.begin_breakdown(Due(first, 9), NOW)),
         ("read_breakdown", lambda: store.read_breakdown(second, NOW)),
+        ("read_breakdown_again", lambda: store.read_breakdown(second, NOW)),
         ("claim", lambda: claim(store, first, dead, 9)),
         ("take_back", lambda: store.take_back(second, 9, after=(0, 0), by_us=1)),
         ("erase", lambda: store.erase_client(ids[1], suppress=True, by=BY, now_us=NOW)),
