@@ -28,7 +28,7 @@ from gateway.http.engine_client import EngineClient
 from gateway.http.problems import BadField, Problem, fault_json, invalid, of_rpc
 from gateway.http.streaming import Chunks, body_chunks
 from gateway.routes.imports import reader_of
-from gateway.tables.columns import ATTRIBUTE_PREFIX, Plan, attribute_name, is_attribute, is_reason
+from gateway.tables.columns import ATTRIBUTE_PREFIX, NO_ATTRIBUTES, Plan, attribute_name, is_attribute, is_reason
 from gateway.tables.csv_rows import COLUMNS, ImportRow, Item, RowError, RowReader, UnknownEncoding, UnreadableInput
 from gateway.tables.import_stream import SLICE_BYTES, ImportOptions
 from mailing.v1 import client_pb2
@@ -103,7 +103,7 @@ def _columns(reader: RowReader, rows: Sequence[Sequence[Item]]) -> list[Json]:
         {
             "header": column.header,
             "field": column.field,
-            "attribute": ATTRIBUTE_PREFIX + attribute_name(column.header, COLUMNS),
+            "attribute": ATTRIBUTE_PREFIX + attribute_name(column.header, NO_ATTRIBUTES),
             "values": _values([items[0].raw for items in rows], at),
         }
         for at, column in enumerate(reader.columns)

@@ -121,6 +121,7 @@ class ErrorCode(StrEnum):
     PHONE_BEGINNING = "must not begin with {character}"
     PHONE_END = "must not end with {character}"
     PHONE_EXTENSION = "ends with a single digit or a decimal: is it an extension, or was it a number in a table?"
+    PHONE_EXTENSION_NAMED = "has an extension, which no text reaches: leave it out"
     PHONE_SINGLE_DIGIT = "has a digit that stands alone: write it in groups of two or more"
     PHONE_SHORTENED = (
         "is a number that Excel has shortened: digits are lost; format the column as text and enter it again"

@@ -21,6 +21,7 @@ _EXPONENT: Final = re.compile(r"[0-9]+(?:[.,][0-9]+)?[EeЕе][+-]?[0-9]+")  # La
 _ROUND_DECIMAL: Final = re.compile(r"[0-9]+\.0+")
 _GROUP: Final = re.compile(r"[0-9]+")
 _FOREIGN: Final = re.compile(r"[^0-9 .()+-]")
+_NAMED_EXTENSION: Final = re.compile(r"[0-9)][ ,;]*\(?(?:доб|вн|ext|x|#)[^0-9]*[0-9]{1,6}\)?$", re.IGNORECASE)
 _PARENTHESES: Final = re.compile(r"[^()]*\([0-9]+\)[^()]*")
 
 
@@ -86,6 +87,8 @@ def _plain_character(character: str) -> str:
 def _check_characters(plain: str) -> None:
     if _are_several(plain):
         raise Unfit(ErrorCode.PHONE_SEVERAL.format())
+    if _NAMED_EXTENSION.search(plain):
+        raise Unfit(ErrorCode.PHONE_EXTENSION_NAMED.format())
     if found := _FOREIGN.search(plain):
         raise Unfit(ErrorCode.PHONE_CHARACTER.format(character=_in_words(found[0])))
 

@@ -27,7 +27,8 @@ MAP_ENTRIES_MAX: Final = 500
 ATTRIBUTES_MAX: Final = 50
 """Of a client, as in ``engine.domain.attributes``; a test says that both are the same."""
 _ATTRIBUTE_LENGTH_MAX: Final = 32
-_NO_ATTRIBUTES: Final = frozenset({"id", *COLUMNS})
+NO_ATTRIBUTES: Final = frozenset({"id", *COLUMNS})
+"""Names that are fields of a client."""
 _NAME_CHARACTERS_MAX: Final = 200
 """More of a column's name tells nothing."""
 _HEADERS_SHOWN: Final = 30
@@ -287,10 +288,10 @@ def _of_unknown(header: str, name: str, plan: Plan, used: set[str], line: int) -
     if plan.unknown is Unknown.REFUSE:
         columns = ", ".join(plan.fields)
         raise Unfit(ErrorCode.COLUMN_UNKNOWN.format(line=line, name=shown(header.strip()), columns=columns))
-    is_full = len(used - _NO_ATTRIBUTES) >= ATTRIBUTES_MAX
+    is_full = len(used - NO_ATTRIBUTES) >= ATTRIBUTES_MAX
     if plan.unknown is Unknown.IGNORE or is_full:
         return IGNORE
-    return ATTRIBUTE_PREFIX + attribute_name(name, used | _NO_ATTRIBUTES)
+    return ATTRIBUTE_PREFIX + attribute_name(name, used | NO_ATTRIBUTES)
 
 
 def _own_name(header: str, line: int) -> str:

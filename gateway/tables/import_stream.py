@@ -184,7 +184,7 @@ async def import_telling_all(
         if page:
             call = begin(seconds)
             try:
-                answer = await _send(call, _only(page), CLIENTS, options, on_page)
+                answer = await _send(call, _only(page), kind, options, on_page)
             except (asyncio.InvalidStateError, grpc.aio.InternalError, grpc.aio.AioRpcError) as error:
                 raise await _why_broken_off(lambda: begin(seconds), error) from error
             finally:

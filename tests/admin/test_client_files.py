@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from gateway.tables.columns import is_attribute
 from gateway.tables.csv_rows import ImportRow, read_rows
 from gateway.tables.workbook import WORKBOOK_TYPE
 from tests.admin.rig import Panel
@@ -64,6 +65,20 @@ async def test_a_workbook_s_sheets_and_formulas_are_told(panel: Panel) -> None:
     params = {"key": "k", "sheet": "Ещё"}
     assert (await panel.ask("POST", "/clients/import", params=params, data=data, headers=headers)).json["created"] == 1
     assert [each["phone_number"] for each in (await panel.list("clients")).json["data"]] == ["79160000002"]
+
+
+async def test_what_a_column_is_offered_as_can_be_said(panel: Panel) -> None:
+    """Of any name, those of fields and of columns that are called the same too; what is not taken need not be named."""
+    headers = ["phone", "id", "tag", "language", "Телефон", "phone", "import_error", *(f"№ {n}" for n in range(150))]
+    file = ",".join(headers) + "\n79160000001" + ",x" * (len(headers) - 1) + "\n"
+    columns = (await preview(panel, file.encode())).json["columns"]
+    assert all(is_attribute(column["attribute"]) for column in columns)
+    assert len({column["header"] for column in columns}) == len(columns) == len(headers) - 1
+    said = [("key", "k"), ("rest", "ignore"), ("map", "phone (2)=attributes.second"), ("map", "phone=phone_number")]
+    headers_sent = {**panel.headers, "Content-Type": "text/csv"}
+    answer = await panel.ask("POST", "/clients/import", params=said, data=file.encode(), headers=headers_sent)
+    assert answer.json["created"] == 1
+    assert (await panel.list("clients")).json["data"][0]["attributes"] == {"second": "x"}
 
 
 async def test_rows_are_shown_as_they_will_be_stored(panel: Panel) -> None:

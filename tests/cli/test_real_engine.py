@@ -280,6 +280,10 @@ def test_the_stop_list(run: Run, tmp_path: Path, capfd: pytest.CaptureFixture[st
     answer = json.loads(capfd.readouterr().out)
     assert (answer["created"], answer["unchanged"], answer["rejected"]) == (2, 1, 1)
     assert [error["field"] for error in answer["errors"]] == ["phone_number"]
+    wrong = tmp_path / "wrong.csv"  # with it the file goes in parts, so that all errors are told
+    assert call(["suppressions", "import", str(tmp_path / "stop.csv"), "--errors-file", str(wrong)]) == 1
+    capfd.readouterr()
+    assert [line.split(",")[1] for line in wrong.read_text("utf-8-sig").splitlines()] == ["field", "phone_number"]
     listed = run("suppressions", "list", "--reason", "complaint")
     assert [each["phone_number"] for each in listed["suppressions"]] == ["79167770002"]
     assert call(["suppressions", "export", str(tmp_path / "out.csv")]) == 0

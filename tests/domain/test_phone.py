@@ -69,7 +69,8 @@ def test_what_may_be_no_number_or_another_one_is_refused_with_the_reason(text: s
     [
         ("916123456x", '"x" (LATIN SMALL LETTER X)'),
         ("8916l234567", '"l" (LATIN SMALL LETTER L)'),
-        ("89161234567 доб. 12", '"д" (CYRILLIC SMALL LETTER DE)'),
+        ("89161234567 домашний", '"д" (CYRILLIC SMALL LETTER DE)'),
+        ("0x79161234567", '"x" (LATIN SMALL LETTER X)'),
         ("7916123,4567", '"," (COMMA)'),
         ("79161234567; 12345", '";" (SEMICOLON)'),
         ("7916123456٧", '"٧" (ARABIC-INDIC DIGIT SEVEN)'),
@@ -107,6 +108,24 @@ def test_two_numbers_are_called_so(text: str) -> None:
     for understood in (normalise, digits_of):
         with pytest.raises(ValueError, match=r"^has more than one number"):
             understood(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("89161234567 доб. 12", "8 (495) 123-45-67 (доб. 1234)", "+7 495 123-45-67, доб.12", "84951234567доб12"),
+        *(
+            "84951234567 вн. 7",
+            "8 (495) 1234567 ext. 12",
+            "84951234567x12",
+            "84951234567 #12",
+            "84951234567 ДОБАВОЧНЫЙ 3",
+        ),
+    ],
+)
+def test_an_extension_is_called_so(text: str) -> None:
+    with pytest.raises(ValueError, match=r"^has an extension"):
+        normalise(text)
 
 
 @pytest.mark.parametrize("text", ["7916123456779161234568", "12345678901234567890 12", "123456789012 3456789012"])
