@@ -40,6 +40,7 @@ prepare() {
     wanted=$(fingerprint "$kind")
     say "Installing $(grep -c '^[a-z]' "requirements/$kind.txt") packages from requirements/$kind.txt into .venv"
     rm -f .venv/.mailing-*
+    renew_pip .venv
     .venv/bin/python -m pip install -qq --no-compile --require-hashes --no-deps -r "requirements/$kind.txt" ||
         die "could not install requirements/$kind.txt, see above"
     # setuptools came with the lock, so nothing is fetched here.
@@ -47,6 +48,11 @@ prepare() {
         die "could not install the project into .venv, see above"
     .venv/bin/python -m pip check >/dev/null || die "the packages in requirements/$kind.txt don't fit together"
     say "$wanted" >".venv/.mailing-$kind"
+}
+
+# renew_pip ENVIRONMENT: give it the pip that is locked. Where it can't be had, the one that is there does the same.
+renew_pip() {
+    "$1/bin/python" -m pip install -qq --no-compile --require-hashes --no-deps -r requirements/pip.txt 2>/dev/null || true
 }
 
 is_installed() { [ "$(cat ".venv/.mailing-$1" 2>/dev/null)" = "$(fingerprint "$1")" ]; }

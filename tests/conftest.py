@@ -21,6 +21,8 @@ _PLACES: Final = {path.name: place for place, path in enumerate(sorted(_BROWSER.
 
 # The same examples in each run: a red build is about the change, not about luck. Longer: HYPOTHESIS_PROFILE=search.
 settings.register_profile("build", derandomize=True, deadline=None, database=None)
+# For the count of branches, which makes each example twice as dear: `scripts/test` runs all examples without it.
+settings.register_profile("branches", settings.get_profile("build"), max_examples=10)
 settings.register_profile(
     "search", max_examples=5_000, deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow]
 )

@@ -7,11 +7,11 @@ from typing import Final, NamedTuple
 
 from engine.domain.message import UNCERTAIN, Event, Status, Step, heard, step
 from engine.domain.units import US_PER_SECOND
-from engine.store.audience import not_reached
 from engine.store.cancelled import ended_us
 from engine.store.confirming import DROPPED, UNUSED, Heard, confirm, heard_of
 from engine.store.counters import KIND_LIST, TIMELINE_SECONDS, Tally
 from engine.store.database import Lane, Tx
+from engine.store.followers import not_reached
 from engine.store.lifecycle import open_to, set_by, set_to
 from engine.store.outbox import tell_messages
 from engine.store.snapshots import is_asked

@@ -28,6 +28,19 @@ class Client(Table):
         table = "client"
 
 
+class ClientCount(Table):
+    """By how much a number of clients changes; the number is the sum of its rows. See ``client_counts.py``."""
+
+    id = fields.BigIntField(primary_key=True)
+    kind = fields.CharField(32)
+    """A column of ``client``, or ``all``."""
+    value = fields.CharField(64)
+    number = fields.BigIntField()
+
+    class Meta:
+        table = "client_count"
+
+
 class Mailing(Table):
     """A text for the clients that match a filter."""
 

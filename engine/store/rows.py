@@ -393,7 +393,7 @@ class AuditQuery:
 class Difference:
     """A counter that did not agree with the rows, and ``check`` has corrected it; or rows that should not be there."""
 
-    mailing_id: int
+    mailing_id: int | None  # None: it is about clients
     name: str
     stored: int
     counted: int

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from common.networks import network_of
@@ -171,6 +171,7 @@ def test_failures_are_forgotten_after_a_quiet_time() -> None:
     assert throttle.begin("anna", HOME, QUIET_SECONDS + 1) == 0
 
 
+@example([(f"n{number}", f"network {number}") for number in range(11)])
 @given(st.lists(st.tuples(st.text(max_size=3), st.text(max_size=3)), max_size=60))
 def test_what_is_remembered_is_bounded_and_strangers_do_not_push_out_the_known(attempts: list[tuple[str, str]]) -> None:
     throttle = SignInThrottle(capacity=10)

@@ -108,10 +108,6 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Launched]:
         yield started
 
 
-def test_runs_until_it_is_told_to_stop(launched: Launched) -> None:
-    runs_until(launched, signal.SIGINT)
-
-
 def runs_until(launched: Launched, number: signal.Signals) -> None:
     """It serves, and all of it ends when it is told to by this signal."""
     metrics = re.search(r"http://\S+(?=/metrics)", launched.text())
@@ -304,3 +300,8 @@ def test_who_answers_stop_on_the_sandbox_s_page_is_on_the_stop_list(shared: Laun
     kept = shared.folder / "data" / "sandbox-token"
     assert kept.stat().st_mode & 0o777 == 0o600
     assert get(f"{page[0]}/api/v1/clients", token=kept.read_text())[0] == 403
+
+
+def test_runs_until_it_is_told_to_stop(shared: Launched) -> None:
+    """The last of this file: the others share what ends here."""
+    runs_until(shared, signal.SIGINT)

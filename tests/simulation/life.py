@@ -194,7 +194,8 @@ class Life:
         else:
             task = loop.create_task(work)
             loop.run_until_complete(asyncio.sleep(crash_after_seconds))
-            self._note_end(task)
+            if task.done():
+                task.result()
             self._crash(loop)
         self.calls += self.provider.calls
         self.now_seconds = loop.time()
@@ -206,9 +207,8 @@ class Life:
         resend = {mailing.id for mailing in self.mailings if mailing.asked.on_uncertain == "resend"}
         self.lost |= {claim.message_id for claim in self.faulty_store.lost_claims if claim.mailing_id in resend}
         self.mouth.hang_up()
-        tasks = asyncio.all_tasks(loop)
         _finish(self.store.close())
-        for task in tasks:
+        for task in loop.tasks():
             bury(task)
         self.open_after_crash.append(self._open())
 
@@ -225,14 +225,12 @@ class Life:
         self.whose |= {claim.message_id: (claim.mailing_id, claim.client_id) for claim in self.faulty_store.claims}
         return {message_id for message_id, stored_us, _ in claimed if called_us.get(message_id, -1) >= (stored_us or 0)}
 
-    def _note_end(self, task: asyncio.Task[None]) -> None:
-        if task.done():
-            task.result()
-
     async def _founding(self) -> None:
         """The clients and mailings of the first hour; nothing is sent yet."""
-        for _ in range(self.random.randint(1, 25)):
-            await self._add_client(None)
+        given = [self._somebody() for _ in range(self.random.randint(1, 25))]
+        added = await self.store.import_clients(given, by=Actor(), now_us=self.clock.now_us())
+        for id, one in zip(added.changed_ids, given, strict=True):
+            self._know(id, one, self.clock.now_us())
         for _ in range(self.random.randint(1, 3)):
             await self._add_mailing()
         await self.store.close()
@@ -270,8 +268,8 @@ class Life:
         """Until somebody does something: at any time, or while the answer to a claim is on its way. Whether it is."""
         self.faulty_store.is_claiming.clear()
         with suppress(TimeoutError):
-            delay_seconds = self.random.expovariate(self.changes_per_second)
-            return await asyncio.wait_for(self.faulty_store.is_claiming.wait(), delay_seconds)
+            async with asyncio.timeout(self.random.expovariate(self.changes_per_second)):
+                return await self.faulty_store.is_claiming.wait()
         return False
 
     async def _quiet(self) -> None:
@@ -399,15 +397,16 @@ class Life:
             return next(one for one in self.mailings if one.id == claim.mailing_id), self.clients[claim.client_id]
         return self.random.choice(self.mailings), self.random.choice(list(self.clients.values()))
 
-    async def _add_client(self, delivery: Delivery | None, phone_number: int | None = None) -> None:
+    async def _add_client(self, delivery: Delivery, phone_number: int | None = None) -> None:
         given = self._somebody()
         given = given if phone_number is None else replace(given, phone_number=phone_number)
-        created = await self.store.create_client(given, by=Actor(), now_us=self.clock.now_us())
-        client = Client(created.row.id, given, self.clock.now_us(), created.row.create_us)
-        self.clients[client.id] = client
+        row = (await self.store.create_client(given, by=Actor(), now_us=self.clock.now_us())).row
+        self._know(row.id, given, row.create_us)
+        delivery.actors.clients.changed([row.id])
+
+    def _know(self, id: int, given: ClientInput, create_us: int) -> None:
+        client = self.clients[id] = Client(id, given, self.clock.now_us(), create_us)
         self.owners.setdefault(given.phone_number, []).append(client)
-        if delivery is not None:
-            delivery.actors.clients.changed([created.row.id])
 
     def _somebody(self) -> ClientInput:
         self._next_phone += 1
@@ -469,8 +468,9 @@ class Life:
         hours, length_seconds = None, self.random.choice((5.0, 60.0, 3600.0, 3600.0))
         if self.random.random() < 0.3:
             hours, length_seconds = self._soon_over(), self.random.choice((30.0, 90.0))
+        id = len(self.mailings) + 1
         asked = MailingInput(
-            text="hello",
+            text=text_for(id),  # names the mailing, so that the provider's calls can be told apart
             filter=filter or filter_for(self.random.choice(((), ("new",), ("new", "vip"))), self.random),
             start_us=start_us,
             end_us=start_us + int(length_seconds * SECOND_US),
@@ -482,11 +482,9 @@ class Life:
             budget=draw_budget(self.providers),
         )
         created = await self.store.create_mailing(asked, by=Actor(), now_us=now_us)
-        mailing_id = created.row.id
-        self.budgets[mailing_id] = asked.budget
-        # The text names the mailing, so that the provider's calls can be told apart.
-        self.mailings.append(Mailing(mailing_id, replace(asked, text=text_for(mailing_id))))
-        await self._change(self.mailings[-1])
+        assert created.row.id == id
+        self.budgets[id] = asked.budget
+        self.mailings.append(Mailing(id, asked))
         return self.mailings[-1]
 
     async def _follow_up(self, delivery: Delivery) -> None:
@@ -538,7 +536,7 @@ class Life:
 
     async def _filter_anew(self, delivery: Delivery, mailing: Mailing, filter: AudienceFilter) -> None:
         mailing.asked = replace(mailing.asked, filter=filter)
-        mailing.filters.asked(mailing.asked.filter, self.clock.now_us())
+        mailing.filters.asked(filter, self.clock.now_us())
         await self._change(mailing)
         await self._refresh(delivery, mailing)
         mailing.filters.returned(self.clock.now_us())

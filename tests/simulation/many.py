@@ -72,9 +72,9 @@ class NotedDatabase(PostgresDatabase):
         VERB.set(_verb(work))
         return await super().transaction(work, lane)
 
-    async def read(self, work: Work[Any], lane: Lane = Lane.API) -> Any:
+    async def read(self, work: Work[Any], lane: Lane = Lane.API, *, alone: bool = False) -> Any:
         VERB.set(_verb(work))
-        return await super().read(work, lane)
+        return await super().read(work, lane, alone=alone)
 
 
 def _verb(work: Work[Any]) -> str:

@@ -22,11 +22,12 @@ LOCKS: Final = {
     "docs.txt": (*RUN_EXTRAS, "docs"),
     "dev.txt": (*RUN_EXTRAS, "smpp", "otel", "docs", "dev"),
     "bench.txt": (*RUN_EXTRAS, "bench"),
+    "pip.txt": ("pip",),
     "examples.txt": ("examples",),
     "peers.txt": ("peers",),
     "peers-arq.txt": ("peers-arq",),
 }
-ALONE: Final = {"examples.txt", "peers.txt", "peers-arq.txt"}
+ALONE: Final = {"pip.txt", "examples.txt", "peers.txt", "peers-arq.txt"}
 """Never installed beside the service."""
 WANTED: Final = {
     name: [*(() if name in ALONE else RUN), *(pin for extra in extras for pin in EXTRAS[extra])]
