@@ -127,7 +127,9 @@ class _Chunk:
         await self._leave_out(now_us)
         added = await self._add(now_us)
         fewer = await self._rebuild(reset_after_us, now_us, tally) if again else 0
-        tally.add(self._mailing_id, "pending", added - fewer)
+        # One by one: as many that go as come leave the sum as it was, and breakdowns have to be told (Tally.touch).
+        tally.add(self._mailing_id, "pending", added)
+        tally.add(self._mailing_id, "pending", -fewer)
 
     async def _add(self, now_us: int) -> int:
         """Nobody else makes messages meanwhile (``lock_clients``). So PostgreSQL looks for those that are there, which

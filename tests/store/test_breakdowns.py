@@ -146,6 +146,20 @@ async def test_what_was_read_while_an_audience_is_built_is_not_added_to(store: S
     assert (stats.breakdown, stats.breakdown_us) == (found, NOW)
 
 
+async def test_as_many_that_go_as_come_are_noticed(store: Store) -> None:
+    await add_clients(store, 2, "a")
+    await add_clients(store, 2, "b", first=2)
+    everyone = mailing().filter
+    mailing_id = await add_mailing(store, mailing(replace(everyone, tags=("a",))))
+    await store.read_breakdown(mailing_id, NOW)
+    other = mailing(replace(everyone, tags=("b",)))
+    await store.update_mailing(mailing_id, lambda _: other, by=BY, now_us=NOW)
+    while not await store.build_audience(mailing_id, 9, NOW, LONG_AGO):
+        pass
+    assert (await store.mailing_stats(mailing_id)).breakdown_us == NOW, "it is older than the rest"
+    assert (await store.read_breakdown(mailing_id, NOW)).by_tag == {"b": GroupCounts(2, 0, 0)}
+
+
 async def test_the_newest_that_was_never_read_is_due_first_and_then_the_oldest_reading(store: Store) -> None:
     ids = await add_clients(store, 3)
     first, second, third = [await add_mailing(store) for _ in range(3)]
