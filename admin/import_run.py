@@ -20,6 +20,7 @@ from gateway.http.engine_client import EngineClient
 from gateway.http.problems import Problem, fault_json, invalid
 from gateway.http.streaming import Chunks
 from gateway.routes.imports import body_of, plan_said, reader_of, result_json, run_import
+from gateway.tables.columns import IGNORE, Plan
 from gateway.tables.csv_rows import RowError, RowReader
 from gateway.tables.import_stream import ImportOptions
 from gateway.tables.rejected import without_reasons
@@ -54,7 +55,7 @@ class Imports:
             Problem: 409, an import with the key runs; 422, it is no key; or see ``run_import``.
             AioRpcError: the engine refused, or is away.
         """
-        key, reader = _key(request), reader_of(request, plan_said(request.query.getall("map", [])))
+        key, reader = _key(request), reader_of(request, columns_said(request))
         if key in self._running:
             raise Problem(409, ErrorCode.IMPORT_KEY_USED.format())
         progress = self._running[key] = _Progress()
@@ -106,6 +107,13 @@ class _Rejected:
         header = without_reasons(reader, [column.header for column in reader.columns])
         rows = [{**row, "cells": without_reasons(reader, row["cells"])} for row in self._rows]
         return {"header": header, "rejected_rows": rows, "rejected_is_whole": self._is_whole}
+
+
+def columns_said(request: web.Request) -> Plan:
+    """What the query says of the columns: ``map`` of some, and by ``rest=ignore`` that all others are ignored, so that
+    not each of hundreds has to be named. Raises Problem (422)."""
+    plan = plan_said(request.query.getall("map", []))
+    return plan._replace(ignores_rest=request.query.get("rest") == IGNORE)
 
 
 def options_of(request: web.Request) -> ImportOptions:

@@ -77,7 +77,10 @@ def options(
     ] = None,
     tls_ca: Annotated[
         Path | None,
-        typer.Option(envvar="MAILING_ENGINE_TLS_CA", help="Certificate authority (PEM) of an engine that uses TLS."),
+        typer.Option(
+            envvar="MAILING_ENGINE_TLS_CA",
+            help="Certificate authority (PEM) of an engine that uses TLS. Default, as of the next two: as .env says.",
+        ),
     ] = None,
     tls_cert: Annotated[
         Path | None,

@@ -1,5 +1,5 @@
-"""Where the `mailing` command finds the engine and its API token: the option, the environment, `.env`, then the files
-that `scripts/run` and the engine have written in the data folder."""
+"""Where the `mailing` command finds the engine, its token and its certificates: the option, the environment, `.env`,
+then (not certificates) the files that `scripts/run` and the engine have written in the data folder."""
 
 from __future__ import annotations
 
@@ -10,11 +10,13 @@ from pathlib import Path
 from dotenv import dotenv_values
 
 from cli.failures import UsageFailure
+from cli.tls import TlsFiles
 from common.setting_types import is_target_loopback
 
 TOKEN = "MAILING_API_TOKEN"
 TARGET = "MAILING_ENGINE_TARGET"
 ALLOW_PLAINTEXT = "MAILING_ALLOW_PLAINTEXT"
+TLS_FILES = ("MAILING_ENGINE_TLS_CA", "MAILING_ENGINE_TLS_CERT", "MAILING_ENGINE_TLS_KEY")
 DEFAULT_TARGET = "127.0.0.1:50051"
 SIGN_IN_FILES = ("sign-in.env", "first-sign-in.env")
 """In the data folder: what `scripts/run` has made, and what an engine has that was started without it."""
@@ -44,6 +46,15 @@ def find_token(given: str | None, target: str) -> str | None:
     if not all("!" <= character <= "~" for character in token):
         raise UsageFailure(f"{TOKEN} (--token): visible ASCII characters only, without spaces")
     return token
+
+
+def find_tls(given: TlsFiles) -> TlsFiles:
+    """The PEM files: each as the option or the environment says, else as `.env` does, where the gateway finds its own.
+
+    Raises UsageFailure for a `.env` that can't be read.
+    """
+    written = (_dot_env().get(name) for name in TLS_FILES)
+    return TlsFiles(*(one or (Path(other) if other else None) for one, other in zip(given, written, strict=True)))
 
 
 def refuse_plaintext(target: str, allowed: bool) -> None:

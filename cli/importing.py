@@ -7,11 +7,12 @@ import os
 import stat
 import sys
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from contextlib import ExitStack, suppress
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Sequence
+from contextlib import ExitStack, aclosing, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple, TextIO
+from uuid import uuid4
 
 from rich.progress import (
     BarColumn,
@@ -28,6 +29,7 @@ from cli import show
 from cli.failures import EXIT_SERVICE, Failure
 from cli.session import CALL_SECONDS, Session
 from common import private
+from common.import_parts import PART_OF
 from gateway.tables.columns import IGNORE, Plan, shown
 from gateway.tables.csv_rows import Format, RowError, RowReader, UnreadableInput, csv_row
 from gateway.tables.import_stream import (
@@ -119,12 +121,13 @@ async def _send(
     task = bar.add_task("import", total=_size(source), rows=0)
 
     method: Any = session.clients.ImportClients if how.kind is None else session.suppressions.ImportSuppressions
+    metadata = (*session.metadata, (PART_OF, uuid4().hex))
 
     def call(seconds: float | None = None) -> ImportCall:
-        begun: ImportCall = method(metadata=session.metadata, timeout=seconds)
+        begun: ImportCall = method(metadata=metadata, timeout=seconds)
         return begun
 
-    async def counted() -> AsyncIterator[bytes]:
+    async def counted() -> AsyncGenerator[bytes, None]:
         async for chunk in chunks:
             yield chunk
             bar.advance(task, len(chunk))
@@ -134,12 +137,15 @@ async def _send(
 
     rows = Workbooks().rows(counted(), how.sheet) if reader.is_of_workbook else counted()
     try:
-        if on_errors is not None:
-            return await import_telling_all(
-                call, rows, reader, on_errors=on_errors, options=how.options, on_page=on_page, kind=how.kind
+        async with aclosing(rows):  # else the loop closes it at its end, together with what it reads from
+            if on_errors is not None:
+                return await import_telling_all(
+                    call, rows, reader, on_errors=on_errors, options=how.options, on_page=on_page, kind=how.kind
+                )
+            probe = partial(call, CALL_SECONDS)
+            return await import_rows(
+                call(), rows, reader, probe=probe, options=how.options, on_page=on_page, kind=how.kind
             )
-        probe = partial(call, CALL_SECONDS)
-        return await import_rows(call(), rows, reader, probe=probe, options=how.options, on_page=on_page, kind=how.kind)
     except UnreadableInput as error:
         raise Failure(f"cannot import: {error}") from None
     except BrokenOff as error:

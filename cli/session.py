@@ -13,7 +13,7 @@ import grpc
 import grpc.aio
 import typer
 
-from cli.credentials import find_target, find_token, refuse_plaintext
+from cli.credentials import find_target, find_tls, find_token, refuse_plaintext
 from cli.failures import failure_of
 from cli.plain import dumps
 from cli.terminal import Terminal
@@ -92,7 +92,7 @@ def run(context: typer.Context, action: Callable[[Session], Awaitable[None]]) ->
     given: Options = context.find_root().obj
     # Only now: `--help` needs no token, and must not fail with a file that can't be read.
     target = find_target(given.target)
-    options = replace(given, target=target, token=find_token(given.token, target))
+    options = replace(given, target=target, token=find_token(given.token, target), tls=find_tls(given.tls))
     if options.token is not None and options.tls.ca is None:
         refuse_plaintext(target, given.allow_plaintext)
     asyncio.run(_run(options, action))

@@ -55,6 +55,13 @@ def visible_json(text: str) -> str:
     return text if text.isascii() and "\x7f" not in text else _JSON.sub(_escaped_json, text)
 
 
+def words_of(error: BaseException) -> str:
+    """What a person is told of an error: of the system's its words, with the file and without the number."""
+    if not isinstance(error, OSError) or not error.strerror:
+        return str(error)
+    return error.strerror if error.filename is None else f"{error.filename}: {error.strerror}"
+
+
 def say(*values: object, sep: str = " ", file: TextIO | None = None) -> None:
     """Print values on one line; ``sep`` is ours and stays as it is."""
     print(*(visible(str(value)) for value in values), sep=sep, file=file, flush=True)

@@ -15,7 +15,7 @@ import uvloop
 from common import logs, private, process
 from common.command_line import BadSettings
 from common.stopping import LEFT, Stop
-from common.terminal import say, tolerate_terminal
+from common.terminal import say, tolerate_terminal, words_of
 from engine import copy_commands
 from engine.access import commands
 from engine.api.tls import ListenError
@@ -73,7 +73,8 @@ async def check(settings: Settings, _arguments: Mapping[str, Any]) -> int:
         await store.close()
     for found in differences:
         done = "repaired to" if found.repaired else "and can't be repaired: it should be"
-        say(f"mailing {found.mailing_id}: {found.name} was {found.stored}, {done} {found.counted}")
+        whose = "clients" if found.mailing_id is None else f"mailing {found.mailing_id}"
+        say(f"{whose}: {found.name} was {found.stored}, {done} {found.counted}")
     if not differences:
         say(f"All counters agree with the messages. Mailings: {mailings}.")
     return 1 if differences else 0
@@ -111,5 +112,5 @@ def main() -> int:
             say(f"{PROGRAM}: {line}", file=sys.stderr)
         return 2
     except (MailingError, DatabaseUnavailable, StoreUnavailable, ListenError, OSError) as error:
-        say(f"{PROGRAM}: {error}", file=sys.stderr)
+        say(f"{PROGRAM}: {words_of(error)}", file=sys.stderr)
         return 1

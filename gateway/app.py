@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable
 from typing import Final
 
 from aiohttp import web
@@ -33,9 +34,10 @@ _OWN_SESSION: Final = frozenset({f"{API}/session", f"{API}/session/password"})
 def make_app(settings: Settings, channel: aio.Channel) -> web.Application:
     """Make the application; the channel is the caller's to close."""
     app = base_app(settings, channel)
-    app.router.add_routes([*health.routes(), *rest_routes()])
+    rest = rest_routes()
+    app.router.add_routes([*health.routes(), *rest])
     setup_document(app)
-    _add_wings(app, settings)
+    _add_wings(app, settings, rest)
     for each in app.router.routes():  # those of the wings, which are not all ours, too
         each._expect_handler = hold_continue
     return app
@@ -92,11 +94,11 @@ def _trace(app: web.Application, tracing: Tracing) -> None:
     app.on_cleanup.append(close)
 
 
-def _add_wings(app: web.Application, settings: Settings) -> None:
+def _add_wings(app: web.Application, settings: Settings, rest: Iterable[web.RouteDef]) -> None:
     # A wing has sign-in and sessions of its own, and what a provider calls is not for people.
-    rest = [route for route in rest_routes() if route.path not in _OWN_SESSION and declared_role(route.handler)]
+    shared = [route for route in rest if route.path not in _OWN_SESSION and declared_role(route.handler)]
     for mount in mounts():
-        mount(app, settings, rest)
+        mount(app, settings, shared)
 
 
 async def _end_streams(app: web.Application) -> None:

@@ -12,7 +12,7 @@ import uvloop
 
 from common import logs, private, process
 from common.stopping import Stop
-from common.terminal import say, tolerate_terminal
+from common.terminal import say, tolerate_terminal, words_of
 from common.tls_files import TlsError
 from gateway.service import Service
 from gateway.settings import PROGRAM, Settings, parse
@@ -42,5 +42,5 @@ def main() -> int:
     try:
         return uvloop.run(run(settings, stop))
     except (TlsError, OSError) as error:
-        say(f"{PROGRAM}: {error}", file=sys.stderr)
+        say(f"{PROGRAM}: {words_of(error)}", file=sys.stderr)
         return 1

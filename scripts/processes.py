@@ -82,7 +82,8 @@ class Child:
         self.name = name
         self.log = log
         private.make_file(log)  # it names who was sent what
-        with log.open("wb") as out:
+        log.write_bytes(b"")
+        with log.open("ab") as out:  # after whoever cuts it off, such as logrotate, it goes on at the new end
             # A session of its own: Ctrl-C reaches this process only, which then stops the children in order.
             self._process = start(
                 command,

@@ -11,7 +11,7 @@ from google.protobuf.field_mask_pb2 import FieldMask
 
 from admin.file_export import clients_file, export
 from admin.import_preview import clients_shown, preview_of
-from admin.import_run import Imports, options_of
+from admin.import_run import Imports, columns_said, options_of
 from admin.resources.base import PanelResource
 from admin.resources.parameters import checked
 from admin.session import Sessions
@@ -19,7 +19,6 @@ from common.contract.codec import json_of, message_of
 from common.contract.reader import fields_of
 from gateway.http.engine_client import EngineClient
 from gateway.routes.common import json_answer
-from gateway.routes.imports import plan_said
 from gateway.routes.operations import binding_named
 from gateway.shapes import Use, schema_of
 from gateway.tables.columns import Unknown
@@ -119,7 +118,7 @@ class ClientResource(PanelResource):
         return json_of(await self.call(self.engine.clients.ListAttributeFacets, asked))
 
     async def _preview(self, request: web.Request) -> web.Response:
-        plan = plan_said(request.query.getall("map", []))._replace(unknown=Unknown.PROPOSE)
+        plan = columns_said(request)._replace(unknown=Unknown.PROPOSE)
         show = clients_shown(self.engine, self.call, options_of(request))
         return json_answer(await preview_of(request, plan, show))
 

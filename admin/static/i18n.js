@@ -78,7 +78,7 @@ export function t(key, vars = {}) {
 
 function formOf(count, forms) {
   const names = language === "ru" && forms > 2 ? ["one", "few", "many"] : ["one", "other"];
-  const found = names.indexOf(new Intl.PluralRules(language).select(count));
+  const found = names.indexOf(format(Intl.PluralRules).select(count));
   return found < 0 ? forms - 1 : Math.min(found, forms - 1);
 }
 
@@ -172,7 +172,7 @@ export const percent = (share, digits = 1) =>
   format(Intl.NumberFormat, { style: "percent", maximumFractionDigits: digits }).format(share);
 
 /** The time zone in which the person reads times. */
-export const timeZone = () => Intl.DateTimeFormat().resolvedOptions().timeZone;
+export const timeZone = () => format(Intl.DateTimeFormat).resolvedOptions().timeZone;
 
 /** A client's time zone as people write it: the database's `Etc/GMT-6` is six hours before Greenwich, `UTC+6`. */
 export const zoneName = (zone) =>

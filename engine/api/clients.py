@@ -17,6 +17,7 @@ from engine.api.convert import both, client_input, client_message, client_query,
 from engine.api.convert_audience import attribute_facets_message
 from engine.api.errors import Stopping
 from engine.api.fresh import Fresh
+from engine.api.import_entries import Entries
 from engine.api.importing import Import
 from engine.api.masks import merged, paths_of
 from engine.api.paging import page_of, token_after
@@ -55,6 +56,7 @@ class ClientServicer(client_service_pb2_grpc.ClientServiceServicer):
         self._default_time_zone = default_time_zone
         self._store, self._control, self._clock = store, control, clock
         self._background, self._stopping, self._questions = background, stopping, questions
+        self._entries = Entries()
         self._attribute_facets: Fresh[str, client_service_pb2.ListAttributeFacetsResponse] = Fresh(
             clock, FACETS_SECONDS, stale_seconds=FACETS_STALE_SECONDS
         )
@@ -227,9 +229,10 @@ class ClientServicer(client_service_pb2_grpc.ClientServiceServicer):
     ) -> client_service_pb2.ImportClientsResponse:
         """Add or change many clients; each page is stored as it comes."""
         by, running = caller(context), self._background.running
-        work = Import(self._store, self._control, self._clock, by, running, self._default_time_zone)
         report: client_service_pb2.ImportClientsResponse
-        report = await work.run(request_iterator, self._background, self._stopping)
+        with self._entries.of(by, context) as entry:
+            work = Import(self._store, self._control, self._clock, by, running, self._default_time_zone, entry)
+            report = await work.run(request_iterator, self._background, self._stopping)
         return report
 
     async def ExportClients(

@@ -167,6 +167,7 @@ def stats_message(
         ],
         delivery=delivery_message(counts, row.way),
         cost=money(mailing.cost),
+        breakdown_time=timestamp(row.breakdown_us),
     )
 
 

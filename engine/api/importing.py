@@ -18,6 +18,7 @@ from engine.api.background import Background
 from engine.api.control import DeliveryControl
 from engine.api.errors import Stopping
 from engine.api.import_checks import ImportCheck
+from engine.api.import_entries import Entry
 from engine.api.limits import Limits
 from engine.api.repeats import InProgress, Running, digest_for, scoped_id
 from engine.domain.attributes import FIELD, too_many
@@ -242,14 +243,21 @@ class Import(RowImport):
     method = "ImportClients"
 
     def __init__(
-        self, store: Store, control: DeliveryControl, clock: Clock, by: Actor, running: Running, default_time_zone: str
+        self,
+        store: Store,
+        control: DeliveryControl,
+        clock: Clock,
+        by: Actor,
+        running: Running,
+        default_time_zone: str,
+        entry: Entry,
     ) -> None:
         super().__init__(store, clock, by, running, client_service_pb2.ImportClientsResponse())
         self._control, self._default_time_zone = control, default_time_zone
         self._check: ImportCheck | None = None
         self._silent = self._by_number = False
         self._zone_of_all = self._own_default = ""
-        self._event_id: int | None = None
+        self._entry = entry
 
     def first(self, page: client_service_pb2.ImportClientsRequest) -> bool:
         """See ``RowImport``."""
@@ -279,9 +287,9 @@ class Import(RowImport):
             would = await self._check.look_at(good, now_us)
             return self._counted(good, would.outcomes, would.refused)
         result = await self._store.import_clients(
-            good, by=self.by, now_us=now_us, silent=self._silent, event_id=self._event_id
+            good, by=self.by, now_us=now_us, silent=self._silent, event_id=self._entry.event_id
         )
-        self._event_id = result.event_id
+        self._entry.event_id = result.event_id
         if result.changed_ids:
             await self._control.clients_changed(result.changed_ids)
         return self._counted(good, result.outcomes, result.refused)

@@ -285,9 +285,7 @@ class MailingServicer(mailing_service_pb2_grpc.MailingServiceServicer):
         if points_max < 0:
             raise InvalidInput([FieldError("timeline_points_max", ErrorCode.NEGATIVE.format())])
         row = await self._store.mailing_stats(mailing_id)
-        breakdown = row.breakdown
-        if breakdown is None:
-            breakdown = await self._breakdowns.of(mailing_id)
+        breakdown = await self._breakdowns.of(row)
         forecast = await self._outlook.of(row.mailing)
         return stats_message(row, breakdown, self._clock.now_us(), forecast, points_max)
 

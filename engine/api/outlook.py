@@ -149,7 +149,7 @@ class Outlook:
         speed to believe: a few that are tried again and again don't go as fast as thousands."""
         pending: Mapping[tzinfo, int] = {UTC: row.counts.pending}
         if row.local_hours is not None and row.counts.pending:
-            known = await self._zones.get(row.id, lambda: self._store.pending_by_zone(row.id))
+            known = await self._zones.get(row.id, lambda: self._store.waiting_zones(row.id))
             if not known.size:  # it was read when there was nothing yet
                 known = await self._store.pending_by_zone(row.id)
             opens_us = max(now_us, row.start_us)

@@ -17,6 +17,7 @@ from engine.api.context import Context
 from engine.api.control import DeliveryControl
 from engine.api.convert import both, chosen, client_query, micros, require_text
 from engine.api.errors import Stopping
+from engine.api.import_entries import Entries, Entry
 from engine.api.importing import RowImport
 from engine.api.limits import Limits
 from engine.api.paging import page_of, token_after
@@ -67,6 +68,7 @@ class SuppressionServicer(suppression_service_pb2_grpc.SuppressionServiceService
     ) -> None:
         self._store, self._control, self._clock = store, control, clock
         self._background, self._stopping, self._questions = background, stopping, questions
+        self._entries = Entries()
 
     async def CreateSuppression(
         self, request: service.CreateSuppressionRequest, context: Context
@@ -123,9 +125,11 @@ class SuppressionServicer(suppression_service_pb2_grpc.SuppressionServiceService
         self, request_iterator: AsyncIterator[service.ImportSuppressionsRequest], context: Context
     ) -> service.ImportSuppressionsResponse:
         """Put many numbers on the list; each page is stored as it comes."""
-        work = SuppressionImport(self._store, self._control, self._clock, caller(context), self._background.running)
+        by, running = caller(context), self._background.running
         report: service.ImportSuppressionsResponse
-        report = await work.run(request_iterator, self._background, self._stopping)
+        with self._entries.of(by, context) as entry:
+            work = SuppressionImport(self._store, self._control, self._clock, by, running, entry)
+            report = await work.run(request_iterator, self._background, self._stopping)
         return report
 
     async def ExportSuppressions(
@@ -181,9 +185,11 @@ class SuppressionImport(RowImport):
 
     method = "ImportSuppressions"
 
-    def __init__(self, store: Store, control: DeliveryControl, clock: Clock, by: Actor, running: Running) -> None:
+    def __init__(
+        self, store: Store, control: DeliveryControl, clock: Clock, by: Actor, running: Running, entry: Entry
+    ) -> None:
         super().__init__(store, clock, by, running, service.ImportSuppressionsResponse())
-        self._control = control
+        self._control, self._entry = control, entry
 
     def read(self, row: service.ImportSuppressionsRow) -> SuppressionInput:
         """See ``RowImport``."""
@@ -191,7 +197,10 @@ class SuppressionImport(RowImport):
 
     async def keep(self, good: Sequence[SuppressionInput]) -> Mapping[int, InvalidInput]:
         """See ``RowImport``."""
-        made = await self._store.import_suppressions(good, by=self.by, now_us=self.clock.now_us())
+        made = await self._store.import_suppressions(
+            good, by=self.by, now_us=self.clock.now_us(), event_id=self._entry.event_id
+        )
+        self._entry.event_id = made.event_id
         self.report.created += made.created
         self.report.unchanged += len(good) - made.created
         await follow(self._control, made.client_ids)

@@ -13,10 +13,12 @@ from collections.abc import Callable, Sequence
 
 from engine.delivery.book import Entry
 from engine.delivery.state import State
+from engine.domain.chunks import SHORTEST, next_chunk
 from engine.domain.units import in_us
 from engine.ports import Store
 
 _CHUNK_CLIENTS = 5_000
+"""Where one connection writes, for which all others wait. With several, chunks grow (``domain.chunks``)."""
 _SHORT_CHUNK_CLIENTS = 1_000
 """While messages are sent and one connection writes: claims, outcomes and registrations wait for the chunk, which takes
 3 ms of the processor in place of 10. A client costs 3 us in place of 2."""
@@ -34,6 +36,8 @@ class AudienceBuilder:
         self._turns = 0
         self._last_turns: dict[int, int] = {}
         """By mailing, of those that are being built."""
+        self._chunks: dict[int, int] = {}
+        """How many clients are next, by mailing: what a client costs depends on the filter."""
         self._patience_us = in_us(state.settings.retry_max_seconds)
         self._tick_seconds = state.settings.tick_seconds
 
@@ -55,6 +59,7 @@ class AudienceBuilder:
         """Those that need work: a new one first, then those whose last chunk is the longest ago."""
         entries = {entry.plan.mailing_id: entry for entry in self._book if entry.needs_building}
         self._last_turns = {id: self._last_turns.get(id, 0) for id in entries}
+        self._chunks = {id: clients for id, clients in self._chunks.items() if id in entries}
         return sorted(entries.values(), key=lambda entry: self._last_turns[entry.plan.mailing_id])
 
     async def _chunk(self, entry: Entry) -> bool:
@@ -63,12 +68,19 @@ class AudienceBuilder:
         self._last_turns[mailing_id] = self._turns
         if entry.plan.deleted:
             return await self._store.purge(mailing_id, _PURGE_ROWS)
-        now_us = self._clock.now_us()
-        clients = _SHORT_CHUNK_CLIENTS if self._state.queued and not self._store.shared else _CHUNK_CLIENTS
+        clients = self._clients(mailing_id)
+        now_us, began_us = self._clock.now_us(), self._clock.monotonic_us()
         done = await self._store.build_audience(mailing_id, clients, now_us, now_us + self._patience_us)
+        self._chunks[mailing_id] = next_chunk(clients, self._clock.monotonic_us() - began_us)
         entry.expects(0)
         self._bell.ring_for_work()
         return done
+
+    def _clients(self, mailing_id: int) -> int:
+        """How many to look at now. After a chunk that failed it is the least again, for it may have taken too long."""
+        if self._store.shared:
+            return self._chunks.pop(mailing_id, SHORTEST)
+        return _SHORT_CHUNK_CLIENTS if self._state.queued else _CHUNK_CLIENTS
 
     async def _rest(self) -> None:
         try:

@@ -134,7 +134,7 @@ class DeliveryQueue:
     def free(self, slots: int) -> None:
         """Give slots back: their messages are stored, or were not called."""
         self.slots_used -= slots
-        self.wake(slots)
+        self.wake(min(slots, self._size))
 
     def wake(self, count: int) -> None:
         """Let up to ``count`` waiting workers ask again for a claim."""
@@ -145,8 +145,9 @@ class DeliveryQueue:
                 count -= 1
 
     def wake_all(self) -> None:
-        """Let as many waiting workers ask again as may call at the same time."""
-        self.wake(self.workers)
+        """Let as many waiting workers ask again as may call at the same time, and find something: most of the time
+        nothing waits here, and whoever puts something in wakes them."""
+        self.wake(min(self.workers, self._size))
 
     def withdraw(self, unwanted: Callable[[Claim], bool]) -> list[Claim]:
         """Take out all claims for which ``unwanted`` is true; they are the caller's to give back."""

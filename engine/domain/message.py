@@ -78,7 +78,7 @@ class Reason(IntEnum):
 
 
 class Event(Enum):
-    """What can happen to a message. The value is the label in the diagram."""
+    """What can happen to a message. The value is what docs/one-message.md calls it."""
 
     CLAIM = "an engine takes it"
     BEGIN = "the mark before the call is stored"
@@ -202,15 +202,3 @@ def withdraw(*, unsure: bool, listed: bool = False) -> Step | None:
     if listed:
         return step(Status.PENDING, Event.SUPPRESS, unsure=unsure)
     return UNCERTAIN if unsure else None
-
-
-def diagram() -> str:
-    """Draw the table as a Mermaid state diagram, for ``docs/one-message.md``."""
-    lines = ["stateDiagram-v2", "    [*] --> PENDING: the client matches"]
-    for (status, event), result in TABLE.items():
-        label = event.value if result.reason is None else f"{event.value} ({result.reason.public})"
-        label += " (unsure from now on)" if result.unsure else ""
-        lines.append(f"    {status.name} --> {result.status.name}: {label}")
-    lines.append("    PENDING --> [*]: the client matches no longer")
-    lines += [f"    {status.name} --> [*]" for status in Status if status.is_final]
-    return "\n".join(lines)

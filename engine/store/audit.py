@@ -67,7 +67,7 @@ async def add_audit(
 async def count_audit(
     tx: Tx, event_id: int | None, by: Actor, action: str, counts: Mapping[str, int], now_us: int
 ) -> int:
-    """Add to the counts of an entry about clients, or make the entry: of an import in many transactions there is one.
+    """Add to the counts of an import's entry, or make the entry: of an import in many transactions there is one.
     Nobody else changes it meanwhile."""
     if event_id is not None:
         before = await tx.value("SELECT detail FROM audit_event WHERE id = ?", event_id)
@@ -75,7 +75,7 @@ async def count_audit(
             after = {name: number + counts.get(name, 0) for name, number in orjson.loads(before).items()}
             await tx.run("UPDATE audit_event SET detail = ? WHERE id = ?", _json(after), event_id)
             return event_id
-    return await add_audit(tx, by, action, "client", None, counts, now_us)
+    return await add_audit(tx, by, action, action.partition(".")[0], None, counts, now_us)
 
 
 def _json(detail: Mapping[str, object]) -> str:

@@ -6,6 +6,7 @@ from typing import Final
 
 from engine.domain.message import Status
 from engine.domain.receipt import Delivery
+from engine.store.client_counts import add_numbers, miscounted
 from engine.store.counters import Tally, counter_at, new_counts
 from engine.store.database import Lane, Tx
 from engine.store.rows import Difference
@@ -19,7 +20,7 @@ class CheckVerbs(Verbs):
     """For ``python -m engine check``."""
 
     async def check(self) -> list[Difference]:
-        """Recount the messages of every mailing (but deleted ones, which are being removed), correct the
+        """Recount clients, and the messages of every mailing (but deleted ones, which are being removed), correct the
         counters that differ, and return what differed. ``attempts`` and ``retried`` can't be recounted. Messages of a
         client or mailing that is gone are reported too; nobody knows what is right for them, so they stay."""
         differences: list[Difference] = []
@@ -27,7 +28,7 @@ class CheckVerbs(Verbs):
             made = await self._make_counters(mailing_id)
             differences += [Difference(mailing_id, "its row of counters", 0, 1)] * made
             differences += await self._check_mailing(mailing_id)
-        return differences + await self._of_nobody()
+        return differences + await self._check_clients() + await self._of_nobody()
 
     async def count_mailings(self) -> int:
         """How many of them ``check`` would look at: none often means that this is not the database that was meant."""
@@ -51,19 +52,27 @@ class CheckVerbs(Verbs):
 
     @transaction(Lane.UPKEEP)
     async def _make_counters(self, tx: Tx, mailing_id: int) -> int:
-        return await tx.run(
+        made = await tx.run(
             "INSERT INTO mailing_counters (mailing_id) SELECT id FROM mailing WHERE id = ? AND NOT EXISTS"
             " (SELECT 1 FROM mailing_counters AS c WHERE c.mailing_id = mailing.id) ON CONFLICT DO NOTHING",
             mailing_id,
         )
+        if made:  # revisions begin anew
+            await tx.run("DELETE FROM mailing_breakdown WHERE mailing_id = ?", mailing_id)
+        return made
+
+    @transaction(Lane.UPKEEP)
+    async def _check_clients(self, tx: Tx) -> list[Difference]:
+        await _check_alone(tx)
+        found = await miscounted(tx)
+        await add_numbers(tx, [(kind, value, counted - stored) for kind, value, stored, counted in found])
+        return [Difference(None, f"{kind} {value}".strip(), stored, counted) for kind, value, stored, counted in found]
 
     @transaction(Lane.UPKEEP)
     async def _check_mailing(self, tx: Tx, mailing_id: int) -> list[Difference]:
         if await tx.row("SELECT 1 FROM mailing WHERE id = ? AND details_removed_us IS NOT NULL", mailing_id):
             return []  # there are no rows to count any more
-        if not tx.dialect.is_sqlite:
-            # Two checks at a time would both correct the same difference.
-            await tx.rows("SELECT pg_advisory_xact_lock(?)", _CHECK_LOCK)
+        await _check_alone(tx)
         stored, counted = await _read(tx, mailing_id)
         differences = [
             Difference(mailing_id, name, old, number)
@@ -77,6 +86,12 @@ class CheckVerbs(Verbs):
             tally.add(mailing_id, difference.name, difference.counted - difference.stored)
         await tally.write(tx)
         return differences
+
+
+async def _check_alone(tx: Tx) -> None:
+    """Two checks at a time would both correct the same difference."""
+    if not tx.dialect.is_sqlite:
+        await tx.rows("SELECT pg_advisory_xact_lock(?)", _CHECK_LOCK)
 
 
 async def _read(tx: Tx, mailing_id: int) -> tuple[list[int], dict[str, int]]:

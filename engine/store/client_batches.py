@@ -6,13 +6,14 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import Any, Final
 
-from engine.store.audience import follow_clients
 from engine.store.audit import add_audit
+from engine.store.client_counts import note_clients
 from engine.store.client_list import CLIENT
 from engine.store.client_removal import remove_clients
 from engine.store.client_rows import BatchResult, ClientChange, ClientRow
 from engine.store.counters import Tally
 from engine.store.database import Lane, Tx
+from engine.store.followers import follow_clients
 from engine.store.groups import counts_elsewhere, keep_groups
 from engine.store.owners import claimed_elsewhere, tell_owners
 from engine.store.row_of import sets_of
@@ -34,7 +35,8 @@ class ClientBatchVerbs(Verbs):
         changes: dict[str, Any] = {name: value for name, value in asdict(change).items() if value is not None}
         await lock_clients(tx, exclusive=False)
         stored = {client.id: client for client in await _locked(tx, client_ids)}
-        changed = [client.id for client in stored.values() if replace(client, **changes) != client]
+        become = {client.id: replace(client, **changes) for client in stored.values()}
+        changed = [client_id for client_id, client in become.items() if client != stored[client_id]]
         if changed:
             values = {**changes, "update_us": now_us}
             await tx.run(
@@ -42,9 +44,10 @@ class ClientBatchVerbs(Verbs):
                 *values.values(),
                 tx.dialect.list_arg(changed),
             )
-            moved = [each for each in changed if counts_elsewhere(stored[each], replace(stored[each], **changes))]
-            await keep_groups(tx, {each: stored[each] for each in moved}, changed)
+            await note_clients(tx, came=[become[each] for each in changed], gone=[stored[each] for each in changed])
+            moved = [each for each in changed if counts_elsewhere(stored[each], become[each])]
             tally = Tally()
+            await keep_groups(tx, {each: stored[each] for each in moved}, changed, tally)
             await follow_clients(tx, now_us, tally, changed=changed)
             await _note(tx, by, "update", changed, changes, now_us)
             elsewhere = await claimed_elsewhere(self, tx, changed)
@@ -61,11 +64,11 @@ class ClientBatchVerbs(Verbs):
     @transaction(Lane.API)
     async def _delete_clients(self, tx: Tx, client_ids: Sequence[int], by: Actor, now_us: int) -> BatchResult:
         await lock_clients(tx, exclusive=False)
-        phones = {client.id: client.phone_number for client in await _locked(tx, client_ids)}
-        gone = list(phones)
+        clients = await _locked(tx, client_ids)
+        gone = [client.id for client in clients]
         if gone:
             tally = Tally()
-            elsewhere = await remove_clients(self, tx, phones, tally, now_us)
+            elsewhere = await remove_clients(self, tx, clients, tally, now_us)
             await _note(tx, by, "delete", gone, {}, now_us)
             await tally.write(tx)
             await tell_owners(self, tx, elsewhere)

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from engine.domain.attributes import attributes_of
 from engine.domain.audience import Candidate
 from engine.domain.validate import ClientInput, ClientPatch
-from engine.store.audience import open_mailings, unmet, without_message
 from engine.store.client_rows import Imported
 from engine.store.clients import Sorted, by_phone
 from engine.store.database import Lane, Tx
+from engine.store.followers import open_mailings, unmet, without_message
 from engine.store.mailing_rows import filter_of
 from engine.store.told import would_be_left_out
 from engine.store.verbs import Verbs, read

@@ -7,7 +7,9 @@ from dataclasses import fields
 from typing import Any, Final
 
 from engine.domain.attributes import names_of
+from engine.domain.errors import NotFound
 from engine.store.attributes import shown_as
+from engine.store.client_counts import COLUMNS, clients_by_value, clients_counted
 from engine.store.client_rows import ClientQuery, ClientRow
 from engine.store.database import Lane, Tx
 from engine.store.paging import SKIP_SHORT_MAX, PageQuery, forward, read_page, trimmed
@@ -16,11 +18,7 @@ from engine.store.rows import MAX_PAGE_SIZE, Page, PageOf
 from engine.store.verbs import Verbs, read
 
 CLIENT: Final = RowOf(ClientRow)
-_INDEXES: Final = {
-    field.name: f"client_{field.name}"
-    for field in fields(ClientQuery)
-    if field.name not in ("phone_number", "phone_contains", "attributes")
-}
+_INDEXES: Final = {column: f"client_{column}" for column in COLUMNS}
 """Of each column that lists are filtered by, but for the number."""
 _LOOKUPS_MAX: Final = 300_000
 """For more rows than this, reading the table from end to end is faster than looking rows up by an index."""
@@ -72,27 +70,26 @@ class ClientListVerbs(Verbs):
     @read(Lane.API)
     async def count_clients(self, tx: Tx) -> int:
         """How many clients there are."""
-        return int(await tx.value("SELECT count(*) FROM client"))
-
-    async def facets(self) -> dict[str, dict[str, int]]:
-        """The values that clients have, by column, the most frequent first, each with how many clients have it.
-        A read for each column: all of them together would hold up other reads of a SQLite file for too long (60 ms each
-        for a million clients)."""
-        return {name: await self._facet(name) for name in _INDEXES}
+        return await clients_counted(tx)
 
     @read(Lane.LONG)
-    async def _facet(self, tx: Tx, column: str) -> dict[str, int]:
-        rows = await tx.rows(
-            f"SELECT {column}, count(*) FROM client GROUP BY {column}"
-            f" ORDER BY count(*) DESC, {column} LIMIT {_FACET_MAX}"
-        )
-        return {row[0]: row[1] for row in rows}
+    async def facets(self, tx: Tx) -> dict[str, dict[str, int]]:
+        """The values that clients have, by column, the most frequent first, each with how many clients have it."""
+        return {column: await clients_by_value(tx, column, _FACET_MAX) for column in COLUMNS}
+
+
+async def stored_client(tx: Tx, client_id: int, *, lock: bool = False) -> ClientRow:
+    """One client; ``NotFound`` when there is none."""
+    row = await tx.row(f"SELECT {CLIENT.sql} FROM client WHERE id = ? {tx.dialect.lock() if lock else ''}", client_id)
+    if row is None:
+        raise NotFound("client", client_id)
+    return CLIENT.read(row)
 
 
 async def _list(tx: Tx, query: ClientQuery, page: Page) -> PageOf[ClientRow]:
     condition, args = _restrictions(tx, query)
     if _has_index(query):
-        ids, more, total = await _by_index(tx, condition, args, page)
+        ids, more, total = await _by_index(tx, query, condition, args, page)
     else:
         ids, more, total = await _by_scan(tx, query, condition, args, page)
     items = await _rows(tx, ids)
@@ -123,9 +120,14 @@ def _asked(query: ClientQuery) -> dict[str, Any]:
     return {name: value for name, value in found.items() if value is not None}
 
 
-async def _by_index(tx: Tx, condition: str, args: list[Any], page: Page) -> tuple[list[int], bool, int]:
+async def _by_index(
+    tx: Tx, query: ClientQuery, condition: str, args: list[Any], page: Page
+) -> tuple[list[int], bool, int]:
     """One filter or none: an index has the ids, in their order and with nothing else in it."""
-    total = int(await tx.value(f"SELECT count(*) FROM client WHERE {condition}", *args))
+    if query.phone_number is None:
+        total = await clients_counted(tx, *next(iter(_asked(query).items()), ()))
+    else:
+        total = int(await tx.value(f"SELECT count(*) FROM client WHERE {condition}", *args))
 
     async def fetch(part: PageQuery) -> list[int]:
         rows = await tx.table("id", f"SELECT id FROM client {part.sql(condition)}", *args, *part.args)

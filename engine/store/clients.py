@@ -9,15 +9,16 @@ from typing import Any, Final
 
 from common.error_codes import ErrorCode
 from engine.domain.attributes import ENTRIES_MAX, FIELD, changed_names, names_of
-from engine.domain.errors import Conflict, NotFound
+from engine.domain.errors import Conflict
 from engine.domain.validate import ClientInput, ClientPatch
-from engine.store.audience import follow_clients
 from engine.store.audit import add_audit, count_audit, differences
-from engine.store.client_list import CLIENT
+from engine.store.client_counts import note_clients
+from engine.store.client_list import CLIENT, stored_client
 from engine.store.client_removal import remove_clients
 from engine.store.client_rows import ClientRow, Imported, ImportResult
 from engine.store.counters import Tally
 from engine.store.database import Lane, Tx
+from engine.store.followers import follow_clients
 from engine.store.groups import counts_elsewhere, keep_groups
 from engine.store.owners import claimed_elsewhere, tell_owners
 from engine.store.rendered import mask_number
@@ -49,6 +50,7 @@ class ClientVerbs(Verbs):
         if (answer := await first_answer(tx, request)) is not None:
             return Created(CLIENT.answered({**answer, **_private(client)}), replayed=True)
         row, tally = await _insert(tx, client, now_us), Tally()
+        await note_clients(tx, came=[row])
         await follow_clients(tx, now_us, tally, new=[row.id])
         await add_audit(tx, by, "client.create", "client", row.id, _shown(client), now_us)
         await keep_answer(tx, request, _public(row), now_us)
@@ -82,7 +84,7 @@ class ClientVerbs(Verbs):
     @look_up(Lane.API)
     async def get_client(self, tx: Tx, client_id: int) -> ClientRow:
         """Read one client; ``NotFound`` when there is none."""
-        return await _get(tx, client_id)
+        return await stored_client(tx, client_id)
 
     async def update_client(
         self, client_id: int, change: Callable[[ClientRow], ClientInput], *, by: Actor, now_us: int
@@ -112,15 +114,16 @@ class ClientVerbs(Verbs):
     ) -> tuple[ClientRow, bool]:
         """The client afterwards, and whether it has left its number."""
         await lock_clients(tx, exclusive=False)
-        old = await _get(tx, client_id, lock=True)
+        old = await stored_client(tx, client_id, lock=True)
         new = change(old)
         if new == _input(old):
             return old, False
         has_left, tally = new.phone_number != old.phone_number, Tally()
         await _update(tx, client_id, new, now_us)
+        await note_clients(tx, came=[new], gone=[old])
         if has_left:  # first, because it locks all of the client's messages
             await leave(tx, {client_id: old.phone_number}, now_us)
-        await keep_groups(tx, {client_id: old} if counts_elsewhere(old, new) else {}, [client_id])
+        await keep_groups(tx, {client_id: old} if counts_elsewhere(old, new) else {}, [client_id], tally)
         if has_left:
             await mask_number(tx, client_id, old.phone_number)
             await come_back(tx, client_id, new.phone_number)
@@ -136,7 +139,7 @@ class ClientVerbs(Verbs):
         self, tx: Tx, client_id: int, change: Callable[[ClientRow], ClientInput], *, now_us: int
     ) -> ClientRow:
         """What ``update_client`` would make; stores nothing, and raises what that would raise."""
-        old = await _get(tx, client_id)
+        old = await stored_client(tx, client_id)
         new = change(old)
         await _check_free(tx, new, client_id)
         return old if new == _input(old) else _replaced(old, new, now_us)
@@ -150,9 +153,9 @@ class ClientVerbs(Verbs):
     @transaction(Lane.API)
     async def _delete_client(self, tx: Tx, client_id: int, by: Actor, now_us: int) -> None:
         await lock_clients(tx, exclusive=False)
-        client = await _get(tx, client_id, lock=True)
+        client = await stored_client(tx, client_id, lock=True)
         tally = Tally()
-        elsewhere = await remove_clients(self, tx, {client_id: client.phone_number}, tally, now_us)
+        elsewhere = await remove_clients(self, tx, [client], tally, now_us)
         await add_audit(tx, by, "client.delete", "client", client_id, {}, now_us)
         await tally.write(tx)
         await tell_owners(self, tx, elsewhere)
@@ -176,12 +179,13 @@ class ClientVerbs(Verbs):
         rows = Sorted(stored)
         for client in clients:
             rows.add(client)
-        changed = rows.changed
-        new_ids = await _import_new(tx, rows.new, now_us)
+        new, changed = rows.new, rows.changed
+        new_ids = await _import_new(tx, new, now_us)
         changed_ids, tally = [stored[client.phone_number][0] for client in changed], Tally()
         await _import_changed(tx, changed, now_us)
+        await note_clients(tx, came=[*new, *changed], gone=[stored[client.phone_number][1] for client in changed])
         moved = [stored[each.phone_number] for each in changed if counts_elsewhere(stored[each.phone_number][1], each)]
-        await keep_groups(tx, dict(moved), changed_ids)
+        await keep_groups(tx, dict(moved), changed_ids, tally)
         await follow_clients(tx, now_us, tally, new=new_ids, changed=changed_ids, silent=silent)
         result = ImportResult(tuple(rows.outcomes), (*new_ids, *changed_ids), rows.refused, event_id)
         if result.changed_ids or event_id is not None:
@@ -226,13 +230,6 @@ def _changes(old: ClientInput, new: ClientInput) -> dict[str, object]:
     changes = differences(*({name: getattr(client, name) for name in public} for client in (old, new)))
     names = changed_names(old.attributes, new.attributes)
     return {**changes, FIELD: names} if names else changes
-
-
-async def _get(tx: Tx, client_id: int, *, lock: bool = False) -> ClientRow:
-    row = await tx.row(f"SELECT {CLIENT.sql} FROM client WHERE id = ? {tx.dialect.lock() if lock else ''}", client_id)
-    if row is None:
-        raise NotFound("client", client_id)
-    return CLIENT.read(row)
 
 
 def _taken(client: ClientInput) -> Conflict:

@@ -12,6 +12,7 @@ from engine.domain.receipt import Delivery, way_seconds
 from engine.ports import Record
 from engine.store.database import Tx
 from engine.store.day_stats import ENDED, FAILED, ended_key, failed_key
+from engine.store.dialect import POSTGRES, SQLITE
 from engine.store.record_fields import of_record
 
 REASONS: Final = tuple(reason.public for reason in Reason)
@@ -52,6 +53,18 @@ KIND_LIST: Final = ", ".join(f"'{kind}'" for kind in TIMELINE_KINDS)
 
 _COLUMNS: Final = {"mailing_id": "int"} | dict.fromkeys(NAMES, "int")
 _STAT_COLUMNS: Final = {"mailing_id": "int", "kind": "text", "key": "int", "count": "int"}
+_SUMS: Final = ", ".join(f"{name} = mailing_counters.{name} + r.{name}" for name in NAMES)
+_ADD_COUNTS: Final = {
+    dialect: f"UPDATE mailing_counters SET {_SUMS}, revision = revision + 1 FROM {dialect.rows_table(**_COLUMNS)}"
+    " WHERE mailing_counters.mailing_id = r.mailing_id"
+    for dialect in (SQLITE, POSTGRES)
+}
+_ADD_STATS: Final = {
+    dialect: "INSERT INTO mailing_stat (mailing_id, kind, key, count) SELECT mailing_id, kind, key, count"
+    f" FROM {dialect.rows_table(**_STAT_COLUMNS)} WHERE TRUE ORDER BY mailing_id, kind, key"
+    " ON CONFLICT (mailing_id, kind, key) DO UPDATE SET count = mailing_stat.count + excluded.count"
+    for dialect in (SQLITE, POSTGRES)
+}
 
 
 def counter_of(step: Step) -> str:
@@ -86,6 +99,11 @@ class Tally:
         if not number:
             return
         self._counts[mailing_id, name] += number
+
+    def touch(self, mailing_ids: Iterable[int]) -> None:
+        """Messages of these mailings have got into other groups of a breakdown, which no counter tells."""
+        for mailing_id in mailing_ids:
+            self._counts[mailing_id, "pending"] += 0
 
     def move(self, mailing_id: int, step: Step, at_us: int, number: int = 1, text_version: int | None = None) -> None:
         """Pending messages became final without a call. ``text_version``: of those that are sent."""
@@ -182,7 +200,7 @@ class Tally:
     async def write(self, tx: Tx) -> None:
         """Store it all, in the order of the keys. Nothing but ``bump_revision`` may follow in the transaction."""
         if self._steps:
-            tx.steps = Counter(tx.steps) + Counter(self._steps)
+            tx.steps = Counter(tx.steps) + Counter(self._steps) if tx.steps else self._steps
         if mailing_ids := sorted({mailing_id for mailing_id, _ in self._counts}):
             await self._write_counts(tx, mailing_ids)
         if self._stats:
@@ -195,18 +213,8 @@ class Tally:
             await tx.rows(
                 f"SELECT 1 FROM mailing_counters WHERE mailing_id {listed} ORDER BY mailing_id FOR UPDATE", mailing_ids
             )
-        sums = ", ".join(f"{name} = mailing_counters.{name} + r.{name}" for name in NAMES)
-        await tx.run(
-            f"UPDATE mailing_counters SET {sums} FROM {tx.dialect.rows_table(**_COLUMNS)}"
-            " WHERE mailing_counters.mailing_id = r.mailing_id",
-            *tx.dialect.rows_args(rows, len(_COLUMNS)),
-        )
+        await tx.run(_ADD_COUNTS[tx.dialect], *tx.dialect.rows_args(rows, len(_COLUMNS)))
 
     async def _write_stats(self, tx: Tx) -> None:
         rows = sorted((*key, count) for key, count in self._stats.items())
-        await tx.run(
-            "INSERT INTO mailing_stat (mailing_id, kind, key, count) SELECT mailing_id, kind, key, count"
-            f" FROM {tx.dialect.rows_table(**_STAT_COLUMNS)} WHERE TRUE ORDER BY mailing_id, kind, key"
-            " ON CONFLICT (mailing_id, kind, key) DO UPDATE SET count = mailing_stat.count + excluded.count",
-            *tx.dialect.rows_args(rows, len(_STAT_COLUMNS)),
-        )
+        await tx.run(_ADD_STATS[tx.dialect], *tx.dialect.rows_args(rows, len(_STAT_COLUMNS)))

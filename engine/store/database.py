@@ -106,15 +106,18 @@ class Database(abc.ABC):
         """
         return await shielded(self._heard(self._transaction(work, lane)))
 
-    async def read(self, work: Work[T], lane: Lane = Lane.API) -> T:
+    async def read(self, work: Work[T], lane: Lane = Lane.API, *, alone: bool = False) -> T:
         """Run ``work``, which only reads, on one consistent state beside the writers. Shielded too, unless it is long.
+
+        ``alone``: it is one statement, of tables with few rows, for which each plan is a good one. It needs no
+        transaction.
 
         Raises:
             StoreUnavailable: the database is away or busy.
             TooLong: the question is a long one, and took too long.
         """
         if lane is not Lane.LONG:
-            return await shielded(self._heard(self._read(work, lane)))
+            return await shielded(self._heard(self._read_alone(work, lane) if alone else self._read(work, lane)))
         try:
             async with asyncio.timeout(LONG_SECONDS):
                 return await self._heard(self._read_long(work))
@@ -140,6 +143,10 @@ class Database(abc.ABC):
 
     @abc.abstractmethod
     async def _read(self, work: Work[T], lane: Lane) -> T: ...
+
+    def _read_alone(self, work: Work[T], lane: Lane) -> Coroutine[Any, Any, T]:
+        """Run one statement."""
+        return self._read(work, lane)
 
     @abc.abstractmethod
     async def _read_long(self, work: Work[T]) -> T:

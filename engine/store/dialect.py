@@ -60,6 +60,14 @@ class Dialect:
         """The argument for the ``?`` of ``in_list``."""
         return orjson.dumps(list(values)).decode() if self.is_sqlite else list(values)
 
+    def listed(self, column: str) -> str:
+        """All values of a text column, in SQL, as ``list_of`` reads them."""
+        return f"json_group_array({column})" if self.is_sqlite else f"array_agg({column})"
+
+    def list_of(self, value: Any) -> list[str]:
+        """What ``listed`` has given."""
+        return list(orjson.loads(value) if self.is_sqlite else value or ())
+
     def lock(self, of: str = "", *, skip: bool = False) -> str:
         """``FOR UPDATE`` on PostgreSQL; nothing on SQLite."""
         if self.is_sqlite:

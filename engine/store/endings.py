@@ -7,11 +7,11 @@ from typing import Final, NamedTuple
 
 from engine.domain.message import UNCERTAIN, Event, Status, Step, heard, step
 from engine.domain.units import US_PER_SECOND
-from engine.store.audience import not_reached
 from engine.store.cancelled import ended_us
 from engine.store.confirming import DROPPED, UNUSED, Heard, confirm, heard_of
 from engine.store.counters import KIND_LIST, TIMELINE_SECONDS, Tally
 from engine.store.database import Lane, Tx
+from engine.store.followers import not_reached
 from engine.store.lifecycle import open_to, set_by, set_to
 from engine.store.outbox import tell_messages
 from engine.store.snapshots import is_asked
@@ -204,6 +204,7 @@ async def _lose(tx: Tx, lost: Sequence[_Lost], now_us: int) -> None:
     await _confirm_lost(tx, confirmed, now_us, tally)
     for each in lost:
         tally.add(each.mailing_id, "cost", -each.cost if each.was_in_vain else 0)
+    tally.touch({each.mailing_id for each in lost})  # those that were not called count for their provider no more
     await _end_or_wait(tx, [each for each in lost if each.event is not Event.CONFIRM], now_us, tally)
     untold = [each.id for each in lost if not each.was_called and each.event is not Event.CONFIRM]
     await not_reached(tx, untold, tally)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Final
 
-from engine.domain.errors import NotFound
 from engine.domain.suppression import SuppressionInput, SuppressionReason
 from engine.store.audit import add_audit
+from engine.store.client_list import stored_client
 from engine.store.client_removal import remove_clients
 from engine.store.counters import Tally
 from engine.store.database import Lane, Tx
@@ -45,12 +45,11 @@ class ErasingVerbs(Verbs):
         await lock_clients(tx, exclusive=suppress)
         if (answer := await first_answer(tx, request)) is not None:
             return Erased(**answer)
-        phone = await tx.value(f"SELECT phone_number FROM client WHERE id = ? {tx.dialect.lock()}", client_id)
-        if phone is None:
-            raise NotFound("client", client_id)
+        client = await stored_client(tx, client_id, lock=True)
+        phone = client.phone_number
         is_listed, tally = bool(await listed_numbers(tx, [phone])), Tally()
         ids = [row[0] for row in await tx.rows("SELECT id FROM message WHERE client_id = ?", client_id)]
-        elsewhere = await remove_clients(self, tx, {client_id: phone}, tally, now_us)
+        elsewhere = await remove_clients(self, tx, [client], tally, now_us)
         if suppress and not is_listed:  # after that: what waited is removed with its client, and not kept as suppressed
             entry = SuppressionInput(phone, SuppressionReason.OPT_OUT, source=ERASED)
             await insert_suppressions(tx, [entry], now_us)

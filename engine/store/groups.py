@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from engine.store.cancelled import is_behind
+from engine.store.counters import Tally
 from engine.store.database import Tx
 from engine.store.lifecycle import is_final, is_not_final
 from engine.store.verbs import hold
@@ -28,14 +29,15 @@ def counts_elsewhere(old: Any, new: Any) -> bool:
     return _group(old) != _group(new)
 
 
-async def keep_groups(tx: Tx, old: Mapping[int, Any], changed: Iterable[int]) -> None:
-    """Note at messages that have ended in which group they were.
+async def keep_groups(tx: Tx, old: Mapping[int, Any], changed: Iterable[int], tally: Tally) -> None:
+    """Note at messages that have ended in which group they were. The others get into another one with their clients.
 
     Args:
         tx: the transaction, which writes the clients.
         old: what those that get into another group were before, by id.
         changed: ids of all that are written. Their messages that have not ended are locked too, with the others and in
             one order: the transaction is to change them, and a receipt waits for messages of both kinds.
+        tally: is told of their mailings.
     """
     if not old:
         return
@@ -50,6 +52,8 @@ async def keep_groups(tx: Tx, old: Mapping[int, Any], changed: Iterable[int]) ->
         f" WHERE message.client_id = r.id AND {ended}",
         *tx.dialect.rows_args(rows, len(_WAS)),
     )
+    sql = f"SELECT DISTINCT mailing_id FROM message WHERE client_id {listed} AND {is_not_final()}"
+    tally.touch(row[0] for row in await tx.rows(sql, tx.dialect.list_arg(sorted(old))))
 
 
 def _group(client: Any) -> list[str]:

@@ -49,6 +49,7 @@ class KeepingVerbs(Verbs):
             "UPDATE mailing SET details_removed_us = coalesce(details_removed_us, ?), details_leaving = ? WHERE id = ?",
             *(now_us, not is_last, mailing_id),
         )
+        await tx.run("DELETE FROM mailing_breakdown WHERE mailing_id = ?", mailing_id)
         if is_last:
             await tx.run("DELETE FROM mailing_stat WHERE mailing_id = ? AND kind <> ?", mailing_id, TEXT_VERSION)
         return Removed(mailing_id, len(ids), is_last)

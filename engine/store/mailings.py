@@ -43,7 +43,7 @@ class MailingVerbs(Verbs):
 
     _plans: ReadAgain[Plan]
 
-    @read(Lane.DELIVERY)
+    @read(Lane.DELIVERY, alone=True)
     async def plans(self, tx: Tx, now_us: int, mailing_ids: Sequence[int] | None = None) -> list[Plan]:
         """Mailings with work left; see ``ports.Store``."""
         if mailing_ids is None:

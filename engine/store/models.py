@@ -28,6 +28,19 @@ class Client(Table):
         table = "client"
 
 
+class ClientCount(Table):
+    """By how much a number of clients changes; the number is the sum of its rows. See ``client_counts.py``."""
+
+    id = fields.BigIntField(primary_key=True)
+    kind = fields.CharField(32)
+    """A column of ``client``, or ``all``."""
+    value = fields.CharField(64)
+    number = fields.BigIntField()
+
+    class Meta:
+        table = "client_count"
+
+
 class Mailing(Table):
     """A text for the clients that match a filter."""
 
@@ -122,9 +135,32 @@ class MailingCounters(Table):
     undelivered = fields.BigIntField(default=0)
     cost = fields.BigIntField(default=0)
     """In millionths of the unit of money."""
+    revision = fields.BigIntField(default=0)
+    """Grows with each transaction after which a breakdown of the mailing may be another one."""
 
     class Meta:
         table = "mailing_counters"
+
+
+class MailingBreakdown(Table):
+    """The messages of a mailing by what their clients are like and by provider, as they were when they were read."""
+
+    mailing: fields.OneToOneRelation[Mailing] = fields.OneToOneField(
+        "store.Mailing", primary_key=True, on_delete=fields.CASCADE
+    )
+    read_us = fields.BigIntField()
+    """When the reading began."""
+    revision = fields.BigIntField(null=True)
+    """That of the counters when the reading began: while they have it, nothing has changed. ``None``: not known."""
+    built_to = fields.BigIntField(null=True)
+    """While the audience is built for the first time: clients up to this id are counted. ``None``: all messages."""
+    busy_until_us = fields.BigIntField(default=0)
+    """An engine reads it anew; others leave it alone until then."""
+    data = fields.TextField(null=True)
+    """A ``Breakdown`` as JSON; ``None``: it is being read for the first time."""
+
+    class Meta:
+        table = "mailing_breakdown"
 
 
 class MailingStat(Table):

@@ -11,10 +11,10 @@ from common.logs import mask_text
 from engine.domain.cost import FREE, Charge, settled
 from engine.domain.message import Event, Status, Step, outcome_of
 from engine.ports import Record
-from engine.store.audience import not_reached
 from engine.store.confirming import LAST_CALLED, SAID, Heard
 from engine.store.counters import Tally
 from engine.store.database import Tx
+from engine.store.followers import not_reached
 from engine.store.lifecycle import set_to
 from engine.store.outbox import tell_messages
 from engine.store.record_fields import of_record

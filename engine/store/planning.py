@@ -22,7 +22,6 @@ _SETTINGS: Final = {
     "enable_hashjoin": "off",
     "enable_mergejoin": "off",
 }
-BY_KEYS: Final = "".join(f"; SET LOCAL {name} = {value}" for name, value in _SETTINGS.items())
-"""After BEGIN."""
+BY_KEYS: Final = "; ".join(f"SET LOCAL {name} = {value}" for name, value in _SETTINGS.items())
 BY_STATISTICS: Final = "; ".join(f"SET LOCAL {name} TO DEFAULT" for name in _SETTINGS)
 """For the rest of a transaction that looks at clients by what they are, and so at many of them."""

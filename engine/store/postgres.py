@@ -43,6 +43,7 @@ _TRIES: Final = 8
 _RACES_MAX: Final = 3
 """A transaction that loses more races than this has a key that is taken for good: a bug of ours."""
 _READ: Final = "REPEATABLE READ READ ONLY"
+_ALONE: Final = "ALONE"
 _SETTINGS: Final = {
     "application_name": "mailing-engine",
     "jit": "off",  # no question of ours runs for so long that compiling it would pay
@@ -153,6 +154,15 @@ class PostgresDatabase(Database):
                     await asyncio.sleep(0.01 * 2**attempt)
         raise AssertionError("unreachable")
 
+    async def look_up(self, work: Work[T], lane: Lane = Lane.API) -> T:
+        """See ``Database``. Where the lane says how to plan, a transaction says so first."""
+        return await self.read(work, lane, alone=not self._terms[lane].set_local)
+
+    async def _read_alone(self, work: Work[T], lane: Lane) -> T:
+        """One statement is a transaction by itself: a round trip in place of three."""
+        with said_to_callers():
+            return await self._on_living(work, lane, _ALONE, repeat=True)
+
     async def _read(self, work: Work[T], lane: Lane) -> T:
         with said_to_callers():
             return await self._on_living(work, lane, _READ, repeat=True)
@@ -206,13 +216,16 @@ class PostgresDatabase(Database):
     async def _once(self, work: Work[T], timed: _Timed, connection: Any, terms: Terms, isolation: Isolation) -> T:
         commits = False
         try:
+            if isolation == _ALONE:
+                return await work(PostgresTx(timed, self._client))
             await connection.execute(terms.begin(isolation), timeout=self._limits.reply_seconds)
             result = await work(PostgresTx(timed, self._client))
             commits = isolation != _READ
             await connection.execute("COMMIT", timeout=terms.reply_seconds)
             return result
         except BaseException as error:
-            is_dead = await self._roll_back(connection, error)
+            # To roll back what was not begun would be a warning in the server's log.
+            is_dead = (isolation != _ALONE or is_away(error)) and await self._roll_back(connection, error)
             if is_dead and is_away(error) and (not commits or was_not_run(error)):
                 raise ConnectionLost(line(error)) from error
             if isinstance(error, TimeoutError):

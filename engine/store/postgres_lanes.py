@@ -14,7 +14,8 @@ from typing import Any, Final, Literal
 from engine.store.database import LONG_SECONDS, Lane
 from engine.store.planning import BY_KEYS
 
-Isolation = Literal["READ COMMITTED", "REPEATABLE READ READ ONLY"]
+Isolation = Literal["READ COMMITTED", "REPEATABLE READ READ ONLY", "ALONE"]
+"""``ALONE``: one statement, in no transaction of ours."""
 
 _BELOW: Final = 0.9
 """The server's limit for a statement, as a part of ours."""
@@ -54,7 +55,7 @@ class Limits:
             return Terms(_LONG_STATEMENT_SECONDS / _BELOW, f"; SET LOCAL statement_timeout = '{LONG_SECONDS + 1:g}s'")
         if lane is Lane.UPKEEP:
             return Terms(_UPKEEP_SECONDS, _UPKEEP)
-        return Terms(self.reply_seconds, BY_KEYS if lane is Lane.DELIVERY else "")
+        return Terms(self.reply_seconds, f"; {BY_KEYS}" if lane is Lane.DELIVERY else "")
 
     def watch(self, connection: Any) -> None:
         """Ask the kernel to notice that the server is gone, also while no statement runs."""

@@ -22,8 +22,7 @@ DELETED_CLIENT = "(deleted)"
 
 
 def shallow(row: Any) -> dict[str, Any]:
-    """The fields of a dataclass by their names, with the values that they have: ``asdict`` copies each value, and takes
-    ten times as long."""
+    """The fields of a dataclass by name. ``asdict`` would copy each value, which takes ten times as long."""
     return {name: getattr(row, name) for name in row.__dataclass_fields__}
 
 
@@ -338,7 +337,8 @@ class StatsRow:
     timeline: tuple[TimelineRow, ...]
     texts: tuple[TextRow, ...]
     breakdown: Breakdown | None
-    """``None``: there are too many messages to be read at once; see ``mailing_breakdown``."""
+    """``None``: none is kept, and to count it takes long; see ``read_breakdown``."""
+    breakdown_us: int | None = None  # when it was counted, if something has changed since
 
 
 @dataclass(frozen=True, slots=True)
@@ -393,7 +393,7 @@ class AuditQuery:
 class Difference:
     """A counter that did not agree with the rows, and ``check`` has corrected it; or rows that should not be there."""
 
-    mailing_id: int
+    mailing_id: int | None  # None: it is about clients
     name: str
     stored: int
     counted: int

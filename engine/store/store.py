@@ -9,6 +9,7 @@ from engine.store.api_tokens import TokenVerbs
 from engine.store.attribute_facets import AttributeFacetVerbs
 from engine.store.audience import AudienceVerbs
 from engine.store.audit import AuditVerbs
+from engine.store.breakdowns import BreakdownVerbs
 from engine.store.checking import CheckVerbs
 from engine.store.claims import ClaimVerbs
 from engine.store.client_batches import ClientBatchVerbs
@@ -63,6 +64,7 @@ class Store(
     FencedVerbs,
     MessageVerbs,
     MailingStatsVerbs,
+    BreakdownVerbs,
     OverviewVerbs,
     ClientVerbs,
     ClientListVerbs,

@@ -16,10 +16,10 @@ from common.logs import masked_phone
 from engine.domain.errors import NotFound
 from engine.domain.suppression import SuppressionInput, SuppressionReason
 from engine.domain.time_text import format_rfc3339
-from engine.store.audience import follow_clients
-from engine.store.audit import add_audit
+from engine.store.audit import add_audit, count_audit
 from engine.store.counters import Tally
 from engine.store.database import Lane, Tx
+from engine.store.followers import follow_clients
 from engine.store.outbox import tell_opt_out
 from engine.store.owners import claimed_elsewhere, tell_owners
 from engine.store.paging import SKIP_SHORT_MAX, PageQuery, forward, read_page, trimmed
@@ -60,6 +60,8 @@ class SuppressedMany(NamedTuple):
     created: int
     client_ids: tuple[int, ...]
     """Clients with the numbers that are new on the list."""
+    event_id: int | None
+    """The audit list's entry; ``None``: none of the batches so far has changed anything."""
 
 
 class SuppressionVerbs(Verbs):
@@ -132,10 +134,10 @@ class SuppressionVerbs(Verbs):
 
     @transaction(Lane.API)
     async def import_suppressions(
-        self, tx: Tx, entries: Sequence[SuppressionInput], *, by: Actor, now_us: int
+        self, tx: Tx, entries: Sequence[SuppressionInput], *, by: Actor, now_us: int, event_id: int | None = None
     ) -> SuppressedMany:
         """Put many numbers on the list, a thousand at most; those that are on it stay as they are. Of two entries with
-        one number the first one counts."""
+        one number the first one counts. ``event_id``: the audit list's entry of earlier batches of this import."""
         await _alone(tx)
         first = {entry.phone_number: entry for entry in reversed(entries)}
         listed = await listed_numbers(tx, first)
@@ -143,9 +145,11 @@ class SuppressionVerbs(Verbs):
         made = _Change(self, tx, by, now_us)
         if new:
             await made.add(new)
-            await made.note("import", {"created": len(new), "unchanged": len(entries) - len(new)})
+        if new or event_id is not None:
+            counts = {"created": len(new), "unchanged": len(entries) - len(new)}
+            event_id = await count_audit(tx, event_id, by, "suppression.import", counts, now_us)
         await made.finish()
-        return SuppressedMany(len(new), tuple(made.client_ids))
+        return SuppressedMany(len(new), tuple(made.client_ids), event_id)
 
     async def delete_suppression(self, phone_number: int, *, by: Actor, now_us: int) -> tuple[int, ...]:
         """Take a number off the list: open mailings reach it again, but those that have a final message for it.

@@ -7,10 +7,10 @@ from typing import Final, NamedTuple
 
 from engine.domain.message import Event, Status, Step, heard, step, withdraw
 from engine.ports import Claim, Record, Renewal, Return
-from engine.store.audience import not_reached
 from engine.store.confirming import DROPPED, UNUSED, Heard, confirm, heard_of
 from engine.store.counters import Tally
 from engine.store.database import Lane, Tx
+from engine.store.followers import not_reached
 from engine.store.lifecycle import is_waiting, open_to, set_by
 from engine.store.outcomes import Outcome, store_all_sent, store_outcomes
 from engine.store.told import hold_told
@@ -104,6 +104,7 @@ class TransitionVerbs(Verbs):
             *tx.dialect.rows_args(dues, 3),
         )
         tally = Tally()
+        tally.touch({item.mailing_id for item in ours})  # they count for their provider no more
         _take_back_charges(ours, {*sent, *(id for id in gone if passed[id].unsure)}, tally)
         await hold_told(tx, [item.message_id for item in ours])
         await withdraw_messages(tx, gone, now_us, tally, uncalled=True)

@@ -104,9 +104,9 @@ def alone_if_overtaken(lane: Lane) -> Decorator:
     return _verb(lambda store, work: store._alone_if_overtaken(work, lane))
 
 
-def read(lane: Lane) -> Decorator:
-    """The body only reads, on one consistent state: see ``Database.read``."""
-    return _verb(lambda store, work: store._db.read(work, lane))
+def read(lane: Lane, *, alone: bool = False) -> Decorator:
+    """The body only reads, on one consistent state; ``alone``: in one statement. See ``Database.read``."""
+    return _verb(lambda store, work: store._db.read(work, lane, alone=alone))
 
 
 def look_up(lane: Lane) -> Decorator:

@@ -8,12 +8,14 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager
 from functools import partial
 from typing import Any, Final
+from uuid import uuid4
 
 from aiohttp import web
 from marshmallow.validate import Length, OneOf, Regexp
 
 from common.contract.values import Json
 from common.error_codes import ErrorCode, Unfit
+from common.import_parts import PART_OF
 from gateway.document.openapi import Body
 from gateway.http.accepting import best_type
 from gateway.http.admission import CALLER
@@ -139,7 +141,7 @@ def routes() -> list[web.RouteDef]:
         if media_type == _CSV_TYPE:
             return await _rejected_rows(request, chunks, reader, options)
         result = await run_import(request, request.app[ENGINE], chunks, reader, key, options=options)
-        return json_answer(result_json(result, options))
+        return json_answer(result_json(result, options) | sheets_json(reader))
 
     return [route_of(binding, import_clients)]
 
@@ -198,7 +200,7 @@ async def run_import(
             or what ``chunks`` raises.
         AioRpcError: the engine refused, or is away.
     """
-    settings, metadata = request.config_dict[SETTINGS], engine.metadata(request)
+    settings, metadata = request.config_dict[SETTINGS], (*engine.metadata(request), (PART_OF, uuid4().hex))
     seconds = settings.call_seconds
     method: Any = engine.clients.ImportClients if kind is None else engine.suppressions.ImportSuppressions
 
@@ -264,6 +266,11 @@ def reader_of(request: web.Request, plan: Plan) -> RowReader:
     if encoding is None and request.charset is not None:
         raise Problem(415, ErrorCode.IMPORT_CHARSET.format())
     return RowReader(format, encoding, plan)
+
+
+def sheets_json(reader: RowReader) -> Json:
+    """Of a workbook, which of its sheets was read, and which others have something in them; of other files nothing."""
+    return {} if reader.sheet is None else {"sheet": reader.sheet, "other_sheets": list(reader.other_sheets)}
 
 
 def result_json(result: ImportResult, options: ImportOptions = ImportOptions()) -> Json:  # noqa: B008 - immutable

@@ -83,7 +83,7 @@ def described(binding: Binding, **more: Any) -> Callable[[Handler], Handler]:
     return operation(**{**_as_the_contract_says(binding), **more})
 
 
-@cache  # a gateway describes each route twice: for itself and for the wings
+@cache  # for each gateway of a process, which in tests are many
 def _as_the_contract_says(binding: Binding) -> Mapping[str, Any]:
     """Arguments of ``operation``."""
     method, rest = binding.method, binding.rest

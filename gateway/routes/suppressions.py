@@ -16,7 +16,7 @@ from gateway.http.keys import ENGINE
 from gateway.http.problems import fault_json
 from gateway.routes.common import idempotency_key, json_answer, no_query
 from gateway.routes.exports import Export, export_route
-from gateway.routes.imports import FORMATS, body_of, reader_of, result_json, run_import
+from gateway.routes.imports import FORMATS, body_of, reader_of, result_json, run_import, sheets_json
 from gateway.routes.operations import binding_named, checked_request, described, route_of
 from gateway.shapes import Use, schema_of
 from gateway.tables.suppression_rows import COLUMNS, PLAN, SUPPRESSIONS, cells_of, ndjson_row
@@ -76,6 +76,6 @@ def _import() -> web.RouteDef:
         reader, key = reader_of(request, PLAN), idempotency_key(request)
         chunks = body_of(request, reader, compressed=True)
         result = result_json(await run_import(request, request.app[ENGINE], chunks, reader, key, kind=SUPPRESSIONS))
-        return json_answer({name: value for name, value in result.items() if name in _RESULT})
+        return json_answer({name: value for name, value in result.items() if name in _RESULT} | sheets_json(reader))
 
     return route_of(binding, import_suppressions)

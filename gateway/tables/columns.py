@@ -11,6 +11,7 @@ import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from enum import Enum
 from functools import lru_cache
+from itertools import count
 from typing import Final, NamedTuple
 
 from common.attribute_cells import is_attribute_name
@@ -23,6 +24,8 @@ REASON: Final = "import_error"
 """The column of a file of rejected rows that says why; it is ignored when the file comes back."""
 
 MAP_ENTRIES_MAX: Final = 500
+ATTRIBUTES_MAX: Final = 50
+"""Of a client, as in ``engine.domain.attributes``; a test says that both are the same."""
 _ATTRIBUTE_LENGTH_MAX: Final = 32
 _NO_ATTRIBUTES: Final = frozenset({"id", *COLUMNS})
 _NAME_CHARACTERS_MAX: Final = 200
@@ -39,7 +42,7 @@ _KNOWN: Final[Mapping[str, Sequence[str]]] = {
     "tag": ("тег", "тэг", "метка", "сегмент", "группа", "tag", "label", "segment", "group"),
     "time_zone": (
         "часовой пояс", "таймзона", "тайм зона", "временная зона", "часовая зона", "time zone", "timezone", "tz",
-        "utc offset", "пояс",
+        "utc offset", "utc", "gmt", "смещение utc", "пояс",
     ),
     "phone_code": (
         "код оператора", "def код", "код def", "def", "код телефона", "operator code", "phone code", "dialling code",
@@ -80,7 +83,7 @@ class Unknown(Enum):
     REFUSE = 0
     IGNORE = 1
     PROPOSE = 2
-    """It becomes an attribute with a name made of the column's."""
+    """It becomes an attribute with a name made of the column's, if a client can have one more."""
 
 
 class Column(NamedTuple):
@@ -104,6 +107,13 @@ class Plan(NamedTuple):
     """Columns of these names are attributes; None: all that are nothing else."""
     numbers_as_text: bool = False
     """A plain number in an attribute's cell stays a text."""
+    ignores_rest: bool = False
+    """A column of which nothing is said is ignored, even if its name is known: whoever says so has seen all columns."""
+
+    @property
+    def is_seen(self) -> bool:
+        """Somebody looks at the columns before anything is stored, or has done so: each must have a name of its own."""
+        return self.unknown is Unknown.PROPOSE or self.ignores_rest
 
 
 def parse_map(entries: Iterable[str]) -> dict[str, str]:
@@ -155,19 +165,38 @@ def columns_of(headers: Sequence[str], plan: Plan, line: int = 1) -> list[Column
     Raises:
         Unfit: a column is not known, is there twice, or is spoken of and not there.
     """
+    headers = _told_apart(headers, plan)
     names = [folded(header) for header in headers]
     for name in plan.said:
         if name not in names:
             raise Unfit(ErrorCode.COLUMN_NOT_THERE.format(line=line, name=shown(name), columns=_listed(headers)))
     fields = known_fields(headers, plan)
-    used = {field.removeprefix(ATTRIBUTE_PREFIX) for field in fields if field}
+    used = {field.removeprefix(ATTRIBUTE_PREFIX) for field in fields if field not in (None, IGNORE)}
     columns = []
     for header, name, known in zip(headers, names, fields, strict=True):
         field = known or _of_unknown(header, name, plan, used, line)
-        used.add(field.removeprefix(ATTRIBUTE_PREFIX))
+        used |= {field.removeprefix(ATTRIBUTE_PREFIX)} - {IGNORE}
         columns.append(Column(header, field))
     _check_twice(columns, line)
     return columns
+
+
+def _told_apart(headers: Sequence[str], plan: Plan) -> list[str]:
+    """The columns' names: the second of two that are called the same is ``Name (2)``, where people see them or where
+    something is said of it. Elsewhere nobody could tell which of the two is meant."""
+    taken, found = {folded(header) for header in headers}, list[str]()
+    seen: set[str] = set()
+    for header in headers:
+        name = folded(header)
+        if name and name in seen:
+            short = header.strip()[: _NAME_CHARACTERS_MAX // 2]  # else the number would be cut off
+            other = next(each for n in count(2) if folded(each := f"{short} ({n})") not in taken)
+            if plan.is_seen or folded(other) in plan.said:
+                header = other
+        seen.add(name)
+        taken.add(folded(header))
+        found.append(header)
+    return found
 
 
 def _listed(headers: Sequence[str]) -> str:
@@ -179,7 +208,7 @@ def known_fields(headers: Sequence[str], plan: Plan) -> list[str | None]:
     """The field of each column by what is said of it or by its name; two may have the same. None: it is not known."""
     names = [folded(header) for header in headers]
     fields: list[str | None] = [
-        plan.said.get(name) or _exact(name, plan.fields) or _chosen(header, plan)
+        plan.said.get(name) or (IGNORE if plan.ignores_rest else _exact(name, plan.fields) or _chosen(header, plan))
         for name, header in zip(names, headers, strict=True)
     ]
     takes_attributes = plan.unknown is not Unknown.REFUSE or plan.attributes is None
@@ -258,7 +287,10 @@ def _of_unknown(header: str, name: str, plan: Plan, used: set[str], line: int) -
     if plan.unknown is Unknown.REFUSE:
         columns = ", ".join(plan.fields)
         raise Unfit(ErrorCode.COLUMN_UNKNOWN.format(line=line, name=shown(header.strip()), columns=columns))
-    return IGNORE if plan.unknown is Unknown.IGNORE else ATTRIBUTE_PREFIX + attribute_name(name, used | _NO_ATTRIBUTES)
+    is_full = len(used - _NO_ATTRIBUTES) >= ATTRIBUTES_MAX
+    if plan.unknown is Unknown.IGNORE or is_full:
+        return IGNORE
+    return ATTRIBUTE_PREFIX + attribute_name(name, used | _NO_ATTRIBUTES)
 
 
 def _own_name(header: str, line: int) -> str:

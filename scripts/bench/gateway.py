@@ -1,7 +1,7 @@
 """What a GET of one client costs through gateway and engine, beside other frameworks that read the same row.
 
     python3 -m venv build/bench && build/bench/bin/python -m pip install -r requirements/bench.txt
-    build/bench/bin/python scripts/bench/gateway.py
+    .venv/bin/python scripts/bench/gateway.py
 
 All servers run at once, pinned to the same core or cores: gateway and engine share them, and so do a peer's workers.
 The load generator has a core of its own, unless ``--server-cores`` names that too. They take turns in short rounds, so
@@ -20,6 +20,7 @@ import argparse
 import json
 import os
 import re
+import shutil
 import socket
 import statistics
 import subprocess
@@ -42,6 +43,8 @@ from scripts.bench.service_process import Running, awaited, cpu_seconds, process
 
 OURS: Final = "gateway + engine"
 _PEERS: Final = Path(__file__).with_name("peers")
+_PEERS_PYTHON: Final = Path(__file__).resolve().parents[2] / "build/bench/bin/python"
+"""Not ours: the panel's wing is found by our own installation, which requirements/bench.txt is not."""
 _LISTENS: Final = re.compile(r"(?:Listening at:|running on) http://(127\.0\.0\.1:\d+)")
 _LISTEN_SECONDS: Final = 10.0
 _STRIDE: Final = 7919  # a prime: the requests walk over the whole table, in no order that a cache would like
@@ -78,7 +81,9 @@ class Candidate:
 
 
 def missing(python: str, modules: Sequence[str]) -> list[str]:
-    """Which of the modules this Python does not have."""
+    """Which of the modules this Python does not have: all of them when there is no such Python."""
+    if shutil.which(python) is None:
+        return list(modules)
     found = f"import importlib.util as u; print(*[m for m in {list(modules)!r} if u.find_spec(m) is None])"
     return subprocess.run([python, "-c", found], capture_output=True, text=True, check=True).stdout.split()
 
@@ -215,7 +220,7 @@ def main() -> None:
     parser.add_argument("--round-seconds", type=float, default=3.0)
     parser.add_argument("--load-core", type=int, default=0, help="of the load generator (0)")
     parser.add_argument("--server-cores", type=int, nargs="+", help="of the servers (all the others)")
-    parser.add_argument("--peers-python", default=sys.executable, help="a Python that has requirements/bench.txt")
+    parser.add_argument("--peers-python", default=str(_PEERS_PYTHON), help="a Python that has requirements/bench.txt")
     arguments = parser.parse_args()
     others = os.sched_getaffinity(0) - {arguments.load_core} or {arguments.load_core}
     cores = frozenset(arguments.server_cores or others)

@@ -80,6 +80,11 @@ async def fill_whole(path: Path, size: Size) -> None:
         count = max(0, size.mailings - last)
         connection.execute(_FURTHER, {"count": count, "now_us": now_us, "day": _DAY_US})
         connection.execute(_COUNTERS, {"last": last})
+    store = await Store.open(f"sqlite://{path}")
+    try:
+        await store.read_breakdown(_LARGE, now_us)
+    finally:
+        await store.close()
 
 
 async def _median_ms(ask: Callable[[int], Awaitable[object]], rounds: int) -> float:

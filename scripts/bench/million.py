@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 from typing import Final
 
+from engine.store.client_counts import AS_THEY_ARE
 from engine.store.store import Store
 
 FIRST_PHONE: Final = 79_000_000_000
@@ -75,6 +76,8 @@ async def fill(path: Path, clients: int, messages: int, *, timeline_steps: int =
     connection.execute("PRAGMA temp_store = 2")
     with connection:
         connection.execute(_CLIENTS, {"count": clients, "zones": json.dumps(_ZONES), "now_us": now_us})
+        connection.execute("DELETE FROM client_count")
+        connection.execute(f"INSERT INTO client_count (kind, value, number) {AS_THEY_ARE}")
         for number in range(1 + SMALL_MAILINGS):
             _add_mailing(connection, number, clients, messages, now_us)
         connection.execute(_COUNTERS)

@@ -9,6 +9,7 @@ from google.protobuf.field_mask_pb2 import FieldMask
 from google.rpc import error_details_pb2
 from grpc import StatusCode, aio
 
+from common.import_parts import PART_OF
 from engine.access.authority import Authority
 from engine.api.server import ApiServer
 from engine.store.store import Store
@@ -272,6 +273,26 @@ async def test_an_import_of_many_pages_is_one_entry_of_the_audit_list(api: Api) 
     await api.clients.ImportClients(iter(pages))
     (event,) = (await api.engine.ListAuditEvents(ListAuditEventsRequest(action="client.import"))).audit_events
     assert dict(event.detail)["created"] == 4
+
+
+async def test_calls_that_are_parts_of_one_import_are_one_entry_of_each_caller(api: Api) -> None:
+    async def imported(name: str, first: int, *, rows: int = 2) -> None:
+        pages = [ImportClientsRequest(rows=[row(str(number)) for number in range(first, first + rows)])]
+        await api.clients.ImportClients(iter(pages), metadata=((PART_OF, name),))
+
+    async def noted() -> list[Any]:
+        asked = ListAuditEventsRequest(action="client.import")
+        found = (await api.engine.ListAuditEvents(asked)).audit_events
+        return [dict(event.detail)["created"] for event in reversed(found)]
+
+    for first in range(79161230000, 79161230006, 2):
+        await imported("a", first)
+    await imported("b", 79161230010)
+    await imported("x" * 65, 79161230020)
+    await imported("x" * 65, 79161230030)
+    assert await noted() == [6, 2, 2, 2]
+    await imported("a", 79161230006, rows=1)
+    assert await noted() == [7, 2, 2, 2]
 
 
 async def test_rows_without_a_line_are_counted(api: Api) -> None:

@@ -7,6 +7,7 @@ import os
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
 from itertools import count
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -48,6 +49,7 @@ if (location.protocol.startsWith("http") && sessionStorage.visit !== "%d") {
 """
 # A form that was not saved asks whether it may be left.
 _LEAVE: Final = "addEventListener('beforeunload', event => event.stopImmediatePropagation(), true)"
+_UNREACHABLE: Final = "net::ERR_NAME_NOT_RESOLVED"
 _VIEWPORT: Final = ViewportSize(width=1280, height=1000)
 
 
@@ -71,7 +73,7 @@ class Watched:
         self.expected_statuses: set[int] = set()
         """Answers from 400 up that a test provokes on purpose."""
         self.other_origins: set[str] = set()
-        """Where a test leads the page on purpose."""
+        """Where a test leads the page on purpose, and what pages there ask for, which this browser can't reach."""
         self._origin = origin
         self._listeners: dict[Any, Callable[[Any], None]] = {
             "console": self._console,
@@ -93,7 +95,7 @@ class Watched:
             return
         # Chromium repeats each answer from 400 up as an error of the console.
         expected = any(f"status of {status}" in message.text for status in self.expected_statuses)
-        if not expected:
+        if not expected and not (_UNREACHABLE in message.text and self._is_elsewhere(message.location["url"])):
             self.faults.append(f"console {message.type}: {message.text}")
 
     def _page_error(self, error: Error) -> None:
@@ -111,7 +113,13 @@ class Watched:
     def _request_failed(self, request: Request) -> None:
         if request.resource_type in ("fetch", "xhr") and request.failure == "net::ERR_ABORTED":
             return  # the page has taken it back itself, as when somebody leaves a page that is asking for news
+        if request.failure == _UNREACHABLE and self._is_elsewhere(request.url):
+            return
         self.faults.append(f"failed request: {request.method} {request.url}: {request.failure}")
+
+    def _is_elsewhere(self, url: str) -> bool:
+        parts = urlsplit(url)
+        return f"{parts.scheme}://{parts.netloc}" in self.other_origins
 
     def _response(self, response: Response) -> None:
         if response.status >= 400 and response.status not in self.expected_statuses:
@@ -124,13 +132,15 @@ class _Running:
     A start of the browser costs two seconds of the processor, and the panel two more in a process that has not seen it
     before. So the pages of a profile share a process (``--process-per-site``), which lives on between tests behind a
     blank page of the same site. The page itself lives on too: in a new one all scripts are compiled anew, which is
-    half of what it costs to open the panel.
+    half of what it costs to open the panel. So may its document (``Lasting``): to load it again is the other half.
     """
 
     def __init__(self, playwright: Playwright, browser: Browser) -> None:
         self._playwright = playwright
         self._browser = browser
         self._free: defaultdict[str, list[Page]] = defaultdict(list)
+        self.left: dict[Page, Lasting] = {}
+        """What a free page still shows; else it is blank."""
 
     @classmethod
     async def start(cls) -> _Running:
@@ -177,12 +187,30 @@ async def _stay(page: Page) -> None:
 
 
 async def _left(page: Page) -> None:
-    """Make it as it was before the visit, but for what its local storage keeps until the next one."""
+    """Make it as it was before the visit, but for its document, and for what its local storage keeps until the next."""
     await page.unroute_all(behavior="ignoreErrors")
-    await page.evaluate(_LEAVE)
-    await page.goto("about:blank")
     await page.emulate_media(color_scheme="null")
     await page.context.clear_cookies()
+
+
+async def _blank(page: Page) -> None:
+    """Nothing of what it showed goes on."""
+    if page.url != "about:blank":
+        await page.evaluate(_LEAVE)
+        await page.goto("about:blank")
+
+
+@dataclass(frozen=True)
+class Lasting:
+    """A document that one visit leaves to the next one, if that would load the very same."""
+
+    address: str
+    loaded: bytes
+    """What the address answers with."""
+    is_clean: str
+    """An expression of the page: whether nothing of a visit stays in the document but what ``anew`` ends."""
+    anew: str
+    """A function of the page: makes of the document what its address shows when it is opened."""
 
 
 _running: list[_Running] = []
@@ -197,22 +225,36 @@ async def opened(
     width: int = 1280,
     cookies: Sequence[Any] = (),
     stored: Mapping[str, str] | None = None,
+    lasting: Lasting | None = None,
 ) -> AsyncIterator[Watched]:
     """A page at `url`, with these cookies and this in its local storage, and nothing that earlier ones kept.
+    ``lasting``: it may be the document that an earlier visit has left, made anew; this one leaves it too.
 
     When the block has gone well, nothing may have gone wrong behind it.
     """
-    async with (await _browser()).page(locale) as page:
+    running = await _browser()
+    async with running.page(locale) as page:
         await page.context.add_cookies(cookies)
         await page.set_viewport_size({**_VIEWPORT, "width": width})
         visit = next(_visits)
-        async with await page.add_init_script(_STORE % (visit, json.dumps(stored or {}), visit)):
+        store = _STORE % (visit, json.dumps(stored or {}), visit)
+        async with await page.add_init_script(store):
             parts = urlsplit(url)
             watched = Watched(page, f"{parts.scheme}://{parts.netloc}")
-            await page.goto(url)
+            left = running.left.pop(page, None)
+            if lasting is not None and left == lasting:
+                await page.evaluate(store)
+                await page.evaluate(lasting.anew, url)
+            else:
+                await _blank(page)
+                await page.goto(url)
             yield watched
             await page.wait_for_load_state("networkidle")
             watched.look_away()
+        if lasting is not None and await page.evaluate(lasting.is_clean):
+            running.left[page] = lasting
+        else:
+            await _blank(page)
     assert not watched.faults, "\n".join(watched.faults)  # pytest rewrites no asserts here: the text must be said
 
 

@@ -6,12 +6,12 @@ import socket
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from aiohttp import ClientSession
 from playwright.async_api import Page
 
-from tests.browser.browser import Watched, opened
+from tests.browser.browser import Lasting, Watched, opened
 from tests.gateway.rig import Gateway, serving
 from tests.rules.rig import QUICK
 
@@ -71,13 +71,35 @@ async def signed_in(
     expected: Sequence[int] = (),
 ) -> AsyncIterator[Watched]:
     """A page of the panel at ``#path``; ``expected``: statuses from 400 up that the test provokes."""
+    lasting = await _document(gateway.url)
     cookies, stored = await _session(gateway.url, name, password)
-    url = f"{gateway.url}/admin/#{path}"
-    async with opened(url, locale=locale, width=width, cookies=cookies, stored=stored) as watched:
+    url = f"{lasting.address}#{path}"
+    async with opened(url, locale=locale, width=width, cookies=cookies, stored=stored, lasting=lasting) as watched:
         watched.expected_statuses.update(expected)
         await watched.page.locator("#main-content").wait_for()
         yield watched
         await rest(watched.page)
+
+
+_IS_CLEAN: Final = """
+location.pathname === "/admin/" && document.querySelector("#main-content") !== null &&
+  !("mailing.language" in localStorage || "mailing.theme" in localStorage)"""
+"""Besides these two the panel keeps nothing outside of what it draws (tests/admin/test_memory.py)."""
+# What was drawn gets another name, so that nobody who waits for the new page finds the old one.
+_ANEW: Final = """url => {
+  document.querySelector("#main-content").id = "main-content-of-before";
+  history.replaceState(null, "", url);
+  dispatchEvent(new Event("mailing:fresh"));
+  delete document.hidden;
+  scrollTo(0, 0);
+}"""
+
+
+async def _document(origin: str) -> Lasting:
+    """The panel starts anew in it, as it does when somebody else signs in."""
+    address = f"{origin}/admin/"
+    async with ClientSession() as http, http.get(address) as answer:
+        return Lasting(address, await answer.read(), _IS_CLEAN, _ANEW)
 
 
 async def _session(origin: str, name: str, password: str) -> tuple[list[dict[str, Any]], dict[str, str]]:

@@ -167,16 +167,32 @@ async def test_what_the_engine_refuses_is_said_at_the_form_and_nothing_is_lost(t
             page.once("dialog", lambda dialog: dialog.accept())
             await page.get_by_role("menuitem", name="Mailings").click()
             await page.get_by_role("link", name="hello").click()
-            await page.get_by_role("link", name="Edit").click()
-            await page.get_by_label("Text of the message").fill("Better news")
+            await two_write(gateway, page, mailing_id)
+            await page.get_by_label("Text of the message").fill("Best news")
             await gateway.post(f"/mailings/{mailing_id}/cancel", {})
             await page.get_by_role("button", name="Save").click()
             await expect(page.get_by_text("can't be changed any more")).to_be_visible()
-            await expect(page.get_by_label("Text of the message")).to_have_value("Better news")
+            await expect(page.get_by_label("Text of the message")).to_have_value("Best news")
             page.once("dialog", lambda dialog: dialog.accept())
             await page.get_by_role("main").get_by_role("button", name="Cancel").click()
             await expect(page.get_by_text("Cancelled", exact=True)).to_be_visible()
         assert (await gateway.get("/mailings")).json["total_size"] == 1
+
+
+async def two_write(gateway: Gateway, page: Page, mailing_id: int) -> None:
+    """The second one is told before the first one's text is gone; what one alone has changed stays."""
+    await page.get_by_role("link", name="Edit").click()
+    await expect(page.get_by_label("Text of the message")).to_have_value("hello")
+    await page.get_by_label("Text of the message").fill("Better news")
+    await gateway.ask("PATCH", f"/mailings/{mailing_id}", json={"text": "Other news", "rate_limit": 7})
+    await page.get_by_role("button", name="Save").click()
+    await expect(page.get_by_text("has changed this meanwhile, to “Other news”")).to_be_visible()
+    assert (await gateway.get(f"/mailings/{mailing_id}")).json["text"] == "Other news"
+    await page.get_by_role("button", name="Save").click()
+    await expect(page.get_by_text(f"Mailing {mailing_id} is saved.")).to_be_visible()
+    saved = (await gateway.get(f"/mailings/{mailing_id}")).json
+    assert (saved["text"], saved["rate_limit"]) == ("Better news", 7)
+    await page.get_by_role("link", name="Edit").click()
 
 
 async def test_a_mailing_is_followed_held_stopped_and_sent_once_more(tmp_path: Path) -> None:

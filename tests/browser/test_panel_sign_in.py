@@ -7,7 +7,7 @@ from pathlib import Path
 from playwright.async_api import Page, expect
 
 from tests.browser.browser import opened
-from tests.browser.panel import PASSWORD, go, rest, service, sign_in, signed_in
+from tests.browser.panel import PASSWORD, account, go, rest, service, sign_in, signed_in
 from tests.gateway.rig import Gateway
 
 
@@ -103,3 +103,22 @@ async def test_the_browser_s_language_is_spoken_and_a_choice_is_remembered(tmp_p
         await page.reload()
         await expect(page.get_by_role("menuitem", name="Mailings")).to_be_visible()
         await rest(page)
+
+
+async def test_the_next_visit_finds_the_document_and_nothing_of_the_last_one(tmp_path: Path) -> None:
+    """What makes the other tests cheap, and what a person may rely on who shares a browser."""
+    async with service(tmp_path) as gateway:
+        await account(gateway, "vera", "viewer")
+        async with signed_in(gateway, "/clients/create") as watched:
+            await watched.page.get_by_label("Phone number").fill("8 916 000-00-02")
+            await expect(watched.page.get_by_role("menuitem", name="Accounts")).to_be_visible()
+            await watched.page.evaluate("window.seen = 'by admin'")
+        async with signed_in(gateway, "/messages", name="vera", width=390) as watched:
+            page = watched.page
+            assert await page.evaluate("window.seen") == "by admin"
+            assert "GET /admin/" not in watched.requests
+            await expect(page.get_by_role("heading", level=1)).to_have_text("Messages")
+            await expect(page.get_by_label("Phone number")).to_have_count(0)
+            await expect(page.get_by_role("menuitem", name="Accounts")).to_have_count(0)
+            assert await page.evaluate("document.hidden") is False
+            assert "vera" in await page.evaluate("localStorage.getItem('identity')")

@@ -156,6 +156,12 @@ def test_any_spreadsheet(run: Run, tmp_path: Path, capfd: pytest.CaptureFixture[
     back.write_text(back.read_text("utf-8-sig").replace(";12;", ";79161230002;"))
     again = run("clients", "import", str(back), "--map", "Цвет=ignore", "--map", "Имя=ignore")
     assert (again["created"], again["rejected"]) == (1, 0)
+    many = tmp_path / "many.xlsx"  # its reader is still at work when the header turns out to be no good
+    many.write_bytes(workbook(("Клиенты", [*rows, *([79161230001, "Анна " * 40, "sheet", n] for n in range(5000))])))
+    assert call(["clients", "import", str(many), "--map", "Сотовый=phone_number"]) == 1
+    refused = capfd.readouterr().err
+    assert refused.startswith("error: cannot import: line 1: there is no column 'сотовый'")
+    assert "generator" not in refused
     assert call(["clients", "import", str(crm), "--map", "Мобильный"]) == 2
     assert "--map: must be Header=field" in " ".join(capfd.readouterr().err.split())
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 import sys
@@ -120,6 +121,17 @@ def test_mutual_tls_by_the_environment(run: Run, mutual: str, folder: Path, monk
     code, out, err = run("engine status --json")
     assert (code, err) == (0, "")
     assert '"engine_id": 3' in out
+
+
+def test_mutual_tls_by_the_settings_file(run: Run, mutual: str, folder: Path, tmp_path: Path) -> None:
+    """All of the gateway's lines, so that `mailing` works in the folder where engines and gateway start."""
+    pairs = zip(KINDS, ("ca.pem", "caller.pem", "caller.key"), strict=True)
+    lines = [f"MAILING_ENGINE_TARGET={mutual}", *(f"MAILING_ENGINE_TLS_{kind}={folder / name}" for kind, name in pairs)]
+    (tmp_path / ".env").write_text("\n".join(lines))
+    with contextlib.chdir(tmp_path):
+        assert run("engine status")[0] == 0
+        code, _, err = run("engine status --tls-cert @foreign.pem --tls-key @foreign.key")
+    assert (code, "closes the connection" in err) == (EXIT_UNREACHABLE, True), "an option is stronger"
 
 
 @pytest.mark.parametrize("mine", ["", "--tls-cert @caller.pem --tls-key @caller.key"])

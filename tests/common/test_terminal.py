@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import json
 import logging
@@ -16,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from common.logs import configure, get_logger
-from common.terminal import say, tolerate_terminal, visible, visible_json, visible_lines
+from common.terminal import say, tolerate_terminal, visible, visible_json, visible_lines, words_of
 from tests.hostile import ACTING, BROKEN, HIDING, MARKUP, ORDINARY, raw, without_colours
 
 # Signs of Arabic and other scripts that have a shape, though their category is Cf.
@@ -163,3 +164,19 @@ def test_an_escape_in_the_log_is_written_once() -> None:
     line = stream.getvalue()
     assert r"path='/a b\x1b'" in line
     assert r"other='c:\\d e'" in line
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (FileExistsError(errno.EEXIST, "File exists", "copy.db"), "copy.db: File exists"),
+        (
+            OSError(errno.EADDRINUSE, "can't listen on 0.0.0.0:1: Address already in use"),
+            "can't listen on 0.0.0.0:1: Address already in use",
+        ),
+        (OSError("a timer that broke"), "a timer that broke"),
+        (ValueError("no number"), "no number"),
+    ],
+)
+def test_an_error_is_told_in_words(error: Exception, words: str) -> None:
+    assert words_of(error) == words

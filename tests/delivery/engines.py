@@ -17,9 +17,8 @@ from engine.store.rows import Actor
 from engine.store.store import Store
 from engine.store.verbs import bump_revision
 from tests.databases import migrated
-from tests.simulation.life import NoMeter
 from tests.simulation.loop import EPOCH_US, VirtualClock, VirtualLoop
-from tests.simulation.world import Faults, SimulatedProvider
+from tests.simulation.world import Faults, NoMeter, SimulatedProvider
 
 
 class SteppingClock(VirtualClock):

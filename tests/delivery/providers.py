@@ -17,9 +17,8 @@ from engine.provider.spec import ProviderSpec
 from engine.store.rows import Actor, MessageQuery, MessageRow, Page
 from engine.store.store import Store
 from tests.databases import migrated
-from tests.simulation.life import NoMeter
 from tests.simulation.loop import EPOCH_US, VirtualClock, VirtualLoop
-from tests.simulation.world import Faults, SimulatedProvider
+from tests.simulation.world import Faults, NoMeter, SimulatedProvider
 
 WORKERS = 4
 LATENCY = (0.1, 0.1)

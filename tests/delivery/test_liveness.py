@@ -25,9 +25,8 @@ from engine.store.rows import Actor
 from engine.store.store import Store
 from tests.delivery.test_clock_watch import SteppingClock
 from tests.simulation.campaign import silence
-from tests.simulation.life import NoMeter
 from tests.simulation.loop import EPOCH_US, VirtualClock, VirtualLoop
-from tests.simulation.world import Faults, SimulatedProvider
+from tests.simulation.world import Faults, NoMeter, SimulatedProvider
 
 CLIENTS = 120
 BEGINS, ENDS, UNTIL = 5.0, 30.0, 55.0

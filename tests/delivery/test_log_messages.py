@@ -15,8 +15,8 @@ from engine.domain.message import Event
 from engine.ports import Record
 from tests.common.test_logs import stream  # noqa: F401 - a fixture
 from tests.delivery.plans import Bench, a_plan
-from tests.simulation.life import NoMeter
 from tests.simulation.loop import VirtualLoop
+from tests.simulation.world import NoMeter
 
 
 @pytest.mark.parametrize(("log_messages", "told"), [("all", [5, 7]), ("failures", [])])

@@ -14,6 +14,7 @@ from engine.delivery.recorder import Recorder
 from engine.domain.cost import NO_PRICE, Quote
 from engine.domain.routing import Ask
 from engine.ports import AudienceState, Claim, Plan, Store
+from engine.store.errors import StoreUnavailable
 from tests.delivery.plans import Bench, a_claim, a_plan
 from tests.simulation.loop import VirtualLoop
 
@@ -94,6 +95,34 @@ def test_chunks_are_short_where_what_is_sent_has_to_wait_for_them(
     store = ScriptedStore(bench, comes=building(NEW), shared=shared)
     built(loop, bench, store, 0.5 * CLAIM_SECONDS)
     assert store.chunks == [clients]
+
+
+def test_chunks_grow_while_they_are_quick_where_several_connections_write(loop: VirtualLoop) -> None:
+    bench = Bench(loop, building(1))
+    store = ScriptedStore(bench, comes=building(NEW), shared=True)
+    built(loop, bench, store, 3.5 * CLAIM_SECONDS)
+    assert store.chunks == [5_000, 10_000, 20_000, 20_000]
+
+
+def test_after_a_chunk_that_failed_the_next_one_is_short(loop: VirtualLoop) -> None:
+    bench = Bench(loop, building(1))
+    store = FailingStore(bench, comes=building(NEW), shared=True)
+    builder = AudienceBuilder(cast("Store", store), bench.state, on_ready=lambda mailing_ids: None)
+    for _ in range(2):
+        with pytest.raises(StoreUnavailable):
+            loop.run_until_complete(builder.run())
+    assert store.chunks == [5_000, 10_000, 5_000, 10_000]
+
+
+class FailingStore(ScriptedStore):
+    """Fails at every second chunk."""
+
+    async def build_audience(self, mailing_id: int, limit: int, *_: int) -> bool:
+        """See ``ports.Store``."""
+        await super().build_audience(mailing_id, limit)
+        if len(self.chunks) % 2 == 0:
+            raise StoreUnavailable("away")
+        return False
 
 
 def filled(loop: VirtualLoop, bench: Bench, store: ScriptedStore, times: int) -> None:

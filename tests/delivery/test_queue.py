@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from itertools import groupby
 
+import pytest
+
 from engine.domain.outcome import Outcome, Verdict
 from engine.ports import Claim
 from tests.delivery.plans import Bench, a_claim, a_plan
@@ -227,3 +229,31 @@ def test_a_lane_whose_share_has_shrunk_is_heard_again_before_it_is_empty(loop: V
     assert heard[0] == 19
     assert heard[-1] == 0
     assert len(heard) > 3
+
+
+def test_nobody_wakes_who_would_find_nothing(loop: VirtualLoop, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def run() -> tuple[int, int]:
+        bench, asked = Bench(loop, workers=8), 0
+        queue, take_now = bench.queue, bench.queue.take_now
+
+        def counted() -> Claim | None:
+            nonlocal asked
+            asked += 1
+            return take_now()
+
+        takers = [asyncio.create_task(queue.take(worker)) for worker in range(1, 9)]
+        queue.put(1, [a_claim(id) for id in range(3)])
+        await asyncio.sleep(1)
+        monkeypatch.setattr(queue, "take_now", counted)
+        queue.free(3)
+        queue.wake_all()
+        await asyncio.sleep(1)
+        in_vain = asked
+        queue.put(1, [a_claim(id) for id in range(2)])
+        await asyncio.sleep(1)
+        done = sum(taker.done() for taker in takers)
+        for taker in takers:
+            taker.cancel()
+        return in_vain, done
+
+    assert loop.run_until_complete(run()) == (0, 5)

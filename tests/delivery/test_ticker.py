@@ -14,9 +14,8 @@ from engine.domain.validate import ClientInput, MailingInput
 from engine.store.rows import Actor
 from engine.store.store import Store
 from tests.databases import migrated
-from tests.simulation.life import NoMeter
 from tests.simulation.loop import EPOCH_US, VirtualClock, VirtualLoop
-from tests.simulation.world import Faults, SimulatedProvider
+from tests.simulation.world import Faults, NoMeter, SimulatedProvider
 
 _SECOND_US = 1_000_000
 CLIENTS = 40

@@ -23,9 +23,8 @@ from engine.ports import Claim, OnUncertain, Plan, Return
 from engine.store.rows import Actor
 from engine.store.store import Store
 from tests.delivery.plans import MARGIN_SECONDS, TIMEOUT_SECONDS, Bench, a_claim, a_plan
-from tests.simulation.life import NoMeter
 from tests.simulation.loop import EPOCH_US, VirtualClock, VirtualLoop
-from tests.simulation.world import Faults, SimulatedProvider
+from tests.simulation.world import Faults, NoMeter, SimulatedProvider
 
 SECOND_US = 1_000_000
 MARK_SECONDS = 0.01

@@ -18,7 +18,6 @@ from engine.domain.message import (
     Reason,
     Status,
     Step,
-    diagram,
     heard,
     outcome_of,
     statuses_before,
@@ -142,18 +141,6 @@ def test_who_matches_no_longer_is_forgotten_unless_the_text_may_have_arrived() -
 def test_whose_number_is_on_the_stop_list_is_not_sent_and_never_forgotten() -> None:
     assert withdraw(unsure=False, listed=True) == Step(Status.NOT_SENT, Reason.SUPPRESSED)
     assert withdraw(unsure=True, listed=True) == UNCERTAIN
-
-
-def test_the_diagram_shows_every_row_of_the_table() -> None:
-    lines = diagram().splitlines()
-    assert lines[0] == "stateDiagram-v2"
-    assert "    [*] --> PENDING: the client matches" in lines
-    assert "    CALLING --> NOT_SENT: the engine died with it (uncertain)" in lines
-    assert "    SENT --> [*]" in lines
-    assert "    NOT_SENT --> [*]" in lines
-    for (status, event), result in TABLE.items():
-        assert any(line.startswith(f"    {status.name} --> {result.status.name}: {event.value}") for line in lines)
-    assert len(lines) == len(set(lines)) == 1 + 1 + len(TABLE) + 1 + 2
 
 
 class Life(RuleBasedStateMachine):

@@ -14,9 +14,8 @@ from engine.ports import Record
 from engine.provider_window import ProviderWindow
 from engine.store.rows import Actor
 from engine.store.store import Store
-from tests.simulation.life import NoMeter
 from tests.simulation.loop import EPOCH_US, VirtualClock, VirtualLoop
-from tests.simulation.world import Faults, SimulatedProvider
+from tests.simulation.world import Faults, NoMeter, SimulatedProvider
 
 CALL_US = 100_000
 WORKERS = 10

@@ -56,6 +56,13 @@ def test_child_that_died_is_told_with_the_end_of_its_log(tmp_path: Path) -> None
     assert not child.stop(1)
 
 
+def test_a_log_that_is_cut_off_goes_on_at_its_new_end(tmp_path: Path) -> None:
+    """As logrotate's `copytruncate` does it: no hole of zeros as long as what was cut off."""
+    cut = f"import os\nprint('before', flush=True)\nos.truncate({str(tmp_path / 'engine.log')!r}, 0)\nprint('after')"
+    child = dead(tmp_path, cut)
+    assert child.log.read_text() == "after\n"
+
+
 def test_child_that_does_not_stop_is_killed(tmp_path: Path) -> None:
     deaf = "import signal, time\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\nprint('up', flush=True)\ntime.sleep(99)"
     child = Child("deaf", python(deaf), dict(os.environ), tmp_path / "deaf.log")

@@ -33,7 +33,7 @@ from tests.simulation.snapshots import NOTING
 
 _PROGRESS_SECONDS = 15.0
 _SHOWN = 20
-_GARBAGE_OBJECTS = 20_000
+_GARBAGE_OBJECTS = 200_000
 """A life makes some hundreds of thousands that die at once; with Python's 700 it takes a sixth of the time to look."""
 
 

@@ -112,8 +112,9 @@ class Knobs:
 @contextmanager
 def listed_or_walked(random: Random) -> Iterator[None]:
     """While it lasts, clients of ``filter.messages`` are found by the other mailing's messages, or all of them are
-    looked at, as if those were many."""
-    with _set([("engine.store.snapshots", "_LISTED_MAX")], [random.choice((50_000, 0))]):
+    looked at, as if those were many. Breakdowns are kept of all mailings, as if all had very many messages."""
+    places = [("engine.store.snapshots", "_LISTED_MAX"), ("engine.store.breakdowns", "AT_ONCE_MAX")]
+    with _set(places, [random.choice((50_000, 0)), -1]):
         yield
 
 

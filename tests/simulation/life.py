@@ -22,7 +22,6 @@ INVARIANT. Whatever the provider, the store and `kill -9` do, and whatever peopl
  14  attempts and retried are counted as often as the messages were tried, those included that a crash cut short
  15  a provider that fails again and again, or refuses the token, gets one call at a time, after pauses
  16  nothing is said to have stalled unless the store fails
-
  18  once a number is on the stop list no call to it begins until somebody asks to take it off; nobody else's message
      is suppressed
  19  each text that is called with is whole, with what the client had when the call began; nobody is incomplete who had
@@ -34,6 +33,7 @@ INVARIANT. Whatever the provider, the store and `kill -9` do, and whatever peopl
  24  a message whose fate was open when its receipt came is sent
  20  a filter with ``messages`` means those, and only those, whose message of the other mailing was so when it was said:
      each has one message in the end, as 7 says, and nobody else gets a call (``snapshots.py``)
+ 25  a breakdown that is kept with the revision of the counters is what the rows say (``statistics.py``)
 
 (12, 13 and 17 are of ``many.py``.)
 """
@@ -75,9 +75,10 @@ from tests.simulation.memory import File
 from tests.simulation.providers import draw_specs, draw_wish, suppliers_of
 from tests.simulation.receipts import Mouth, Word, handing_in, note_claims, tell
 from tests.simulation.snapshots import READ_NOTES, Note, draw_filter
+from tests.simulation.statistics import Statistics
 from tests.simulation.stop_list import StopList, change
 from tests.simulation.texts import text_for
-from tests.simulation.world import Call, Faults, FaultyStore, SimulatedProvider
+from tests.simulation.world import Call, Faults, FaultyStore, NoMeter, SimulatedProvider
 
 SECOND_US = 1_000_000
 _LOOK_SECONDS = 2.0
@@ -98,18 +99,11 @@ _OPEN = "SELECT 1 FROM message WHERE status <= 2 UNION ALL SELECT 1 FROM mailing
 _READ_REMOVED = "SELECT mailing_id, attempt, status FROM removed"
 
 
-class NoMeter:
-    """Counts nothing."""
-
-    def recorded(self, records: Any) -> None:
-        """Nobody looks."""
-
-
 class Life:
     """A life is a function of its seed; ``run`` it, then ``verify``."""
 
     def __init__(self, seed: int, file: File) -> None:
-        self._file, self.random, self.mouth = file, Random(seed), Mouth(seed)
+        self._file, self.random, self.mouth, self.statistics = file, Random(seed), Mouth(seed), Statistics(seed)
         self.kinds = Random(f"audiences of {seed}")
         """Draws nothing else, so that lives are otherwise what they were before there were fixed audiences."""
         self.settings = draw_settings(self.random)
@@ -200,7 +194,8 @@ class Life:
         else:
             task = loop.create_task(work)
             loop.run_until_complete(asyncio.sleep(crash_after_seconds))
-            self._note_end(task)
+            if task.done():
+                task.result()
             self._crash(loop)
         self.calls += self.provider.calls
         self.now_seconds = loop.time()
@@ -212,9 +207,8 @@ class Life:
         resend = {mailing.id for mailing in self.mailings if mailing.asked.on_uncertain == "resend"}
         self.lost |= {claim.message_id for claim in self.faulty_store.lost_claims if claim.mailing_id in resend}
         self.mouth.hang_up()
-        tasks = asyncio.all_tasks(loop)
         _finish(self.store.close())
-        for task in tasks:
+        for task in loop.tasks():
             bury(task)
         self.open_after_crash.append(self._open())
 
@@ -231,14 +225,12 @@ class Life:
         self.whose |= {claim.message_id: (claim.mailing_id, claim.client_id) for claim in self.faulty_store.claims}
         return {message_id for message_id, stored_us, _ in claimed if called_us.get(message_id, -1) >= (stored_us or 0)}
 
-    def _note_end(self, task: asyncio.Task[None]) -> None:
-        if task.done():
-            task.result()
-
     async def _founding(self) -> None:
         """The clients and mailings of the first hour; nothing is sent yet."""
-        for _ in range(self.random.randint(1, 25)):
-            await self._add_client(None)
+        given = [self._somebody() for _ in range(self.random.randint(1, 25))]
+        added = await self.store.import_clients(given, by=Actor(), now_us=self.clock.now_us())
+        for id, one in zip(added.changed_ids, given, strict=True):
+            self._know(id, one, self.clock.now_us())
         for _ in range(self.random.randint(1, 3)):
             await self._add_mailing()
         await self.store.close()
@@ -276,8 +268,8 @@ class Life:
         """Until somebody does something: at any time, or while the answer to a claim is on its way. Whether it is."""
         self.faulty_store.is_claiming.clear()
         with suppress(TimeoutError):
-            delay_seconds = self.random.expovariate(self.changes_per_second)
-            return await asyncio.wait_for(self.faulty_store.is_claiming.wait(), delay_seconds)
+            async with asyncio.timeout(self.random.expovariate(self.changes_per_second)):
+                return await self.faulty_store.is_claiming.wait()
         return False
 
     async def _quiet(self) -> None:
@@ -334,6 +326,7 @@ class Life:
             meter=NoMeter(),
         )
         await delivery.start()
+        self._counting = self.statistics.begin(self.store, delivery)
         return delivery
 
     def _breaker(self) -> Breaker:
@@ -404,15 +397,16 @@ class Life:
             return next(one for one in self.mailings if one.id == claim.mailing_id), self.clients[claim.client_id]
         return self.random.choice(self.mailings), self.random.choice(list(self.clients.values()))
 
-    async def _add_client(self, delivery: Delivery | None, phone_number: int | None = None) -> None:
+    async def _add_client(self, delivery: Delivery, phone_number: int | None = None) -> None:
         given = self._somebody()
         given = given if phone_number is None else replace(given, phone_number=phone_number)
-        created = await self.store.create_client(given, by=Actor(), now_us=self.clock.now_us())
-        client = Client(created.row.id, given, self.clock.now_us(), created.row.create_us)
-        self.clients[client.id] = client
+        row = (await self.store.create_client(given, by=Actor(), now_us=self.clock.now_us())).row
+        self._know(row.id, given, row.create_us)
+        delivery.actors.clients.changed([row.id])
+
+    def _know(self, id: int, given: ClientInput, create_us: int) -> None:
+        client = self.clients[id] = Client(id, given, self.clock.now_us(), create_us)
         self.owners.setdefault(given.phone_number, []).append(client)
-        if delivery is not None:
-            delivery.actors.clients.changed([created.row.id])
 
     def _somebody(self) -> ClientInput:
         self._next_phone += 1
@@ -474,8 +468,9 @@ class Life:
         hours, length_seconds = None, self.random.choice((5.0, 60.0, 3600.0, 3600.0))
         if self.random.random() < 0.3:
             hours, length_seconds = self._soon_over(), self.random.choice((30.0, 90.0))
+        id = len(self.mailings) + 1
         asked = MailingInput(
-            text="hello",
+            text=text_for(id),  # names the mailing, so that the provider's calls can be told apart
             filter=filter or filter_for(self.random.choice(((), ("new",), ("new", "vip"))), self.random),
             start_us=start_us,
             end_us=start_us + int(length_seconds * SECOND_US),
@@ -487,11 +482,9 @@ class Life:
             budget=draw_budget(self.providers),
         )
         created = await self.store.create_mailing(asked, by=Actor(), now_us=now_us)
-        mailing_id = created.row.id
-        self.budgets[mailing_id] = asked.budget
-        # The text names the mailing, so that the provider's calls can be told apart.
-        self.mailings.append(Mailing(mailing_id, replace(asked, text=text_for(mailing_id))))
-        await self._change(self.mailings[-1])
+        assert created.row.id == id
+        self.budgets[id] = asked.budget
+        self.mailings.append(Mailing(id, asked))
         return self.mailings[-1]
 
     async def _follow_up(self, delivery: Delivery) -> None:
@@ -543,7 +536,7 @@ class Life:
 
     async def _filter_anew(self, delivery: Delivery, mailing: Mailing, filter: AudienceFilter) -> None:
         mailing.asked = replace(mailing.asked, filter=filter)
-        mailing.filters.asked(mailing.asked.filter, self.clock.now_us())
+        mailing.filters.asked(filter, self.clock.now_us())
         await self._change(mailing)
         await self._refresh(delivery, mailing)
         mailing.filters.returned(self.clock.now_us())

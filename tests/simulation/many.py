@@ -32,7 +32,7 @@ from tests.simulation.asked import Client
 from tests.simulation.costs import draw_prices
 from tests.simulation.history import NEVER_US
 from tests.simulation.knobs import Knobs, listed_or_walked
-from tests.simulation.life import SECOND_US, NoMeter
+from tests.simulation.life import SECOND_US
 from tests.simulation.loop import Program, VirtualClock, VirtualLoop
 from tests.simulation.people import People, SharedMailing
 from tests.simulation.postgres.asyncpg import VERB, Network
@@ -43,8 +43,9 @@ from tests.simulation.postgres.tables import DELETE, INSERT, UPDATE, Template
 from tests.simulation.providers import draw_specs, suppliers_of
 from tests.simulation.receipts import HandIn, Mouth, Word, giving_up, handing_in, tell
 from tests.simulation.snapshots import Note
+from tests.simulation.statistics import Statistics
 from tests.simulation.stop_list import StopList
-from tests.simulation.world import Call, SimulatedProvider
+from tests.simulation.world import Call, NoMeter, SimulatedProvider
 
 _STEP_SECONDS: Final = 0.5
 _SHORT_STEP_SECONDS: Final = 0.1
@@ -71,9 +72,9 @@ class NotedDatabase(PostgresDatabase):
         VERB.set(_verb(work))
         return await super().transaction(work, lane)
 
-    async def read(self, work: Work[Any], lane: Lane = Lane.API) -> Any:
+    async def read(self, work: Work[Any], lane: Lane = Lane.API, *, alone: bool = False) -> Any:
         VERB.set(_verb(work))
-        return await super().read(work, lane)
+        return await super().read(work, lane, alone=alone)
 
 
 def _verb(work: Work[Any]) -> str:
@@ -176,6 +177,7 @@ class Engine:
         if life.is_calm:
             self.read_seldom()
         await self.delivery.start()
+        self._counting = life.statistics.begin(self.store, self.delivery)
         self.hand_in = handing_in(Inbox(self.store, self.clock), self.delivery, life.mouth)
         self.store.on_owners_told = self.delivery.actors.clients.owners_told
 
@@ -231,7 +233,7 @@ class ManyLife:
 
     def __init__(self, seed: int, engines: int, template: Template, troubles: tuple[str, ...] | None = None) -> None:
         """``troubles``: only these kinds of trouble; ``None``: whatever is drawn."""
-        self.random, self.mouth = Random(seed), Mouth(seed)
+        self.random, self.mouth, self.statistics = Random(seed), Mouth(seed), Statistics(seed)
         self.kinds = Random(f"audiences of {seed}")
         """Draws nothing else, as in a life of one engine."""
         self.knobs = Knobs.draw(self.random, engines, troubles)

@@ -80,7 +80,7 @@ class MemoryDatabase(SqliteDatabase):
         finally:
             await asyncio.sleep(0)
 
-    async def read(self, work: Work[T], lane: Lane = Lane.API) -> T:
+    async def read(self, work: Work[T], lane: Lane = Lane.API, *, alone: bool = False) -> T:
         """See ``Database``. Nothing comes between the statements of what never suspends: they see one state without a
         transaction."""
         try:

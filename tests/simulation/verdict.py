@@ -69,6 +69,7 @@ class Verdict:
             self._costs,
         )
         found = [fault for check in checks for fault in check()]
+        found += self.life.statistics.faults
         return [*found, *self.life.mouth.failures, *(f"16: {said}" for said in self.life.stalls)]
 
     def _costs(self) -> Iterator[str]:
@@ -109,7 +110,7 @@ class Verdict:
                 yield f"1: message {call.message_id} was called while mailing {mailing.id} was paused or cancelled"
             if client.deleted_us is not None and at_us > client.deleted_us:
                 yield f"1: message {call.message_id} was called after its client was deleted"
-            yield from self._edits(call, mailing, was)
+            yield from self._edits(call, mailing, client, was)
 
     def _by_its_clock_us(self, call: Call) -> int:
         """When the call began by the clock of the engine that made it."""
@@ -148,15 +149,15 @@ class Verdict:
     def _was_listed(self, client: Client) -> bool:
         return any(self.life.stop_list.ever_had(was.phone_number) for was in client.was.between(0, NEVER_US))
 
-    def _edits(self, call: Call, mailing: Mailing, was: list[ClientInput]) -> Iterator[str]:
+    def _edits(self, call: Call, mailing: Mailing, owner: Client, was: list[ClientInput]) -> Iterator[str]:
         if not any(one.phone_number == call.phone_number for one in was):
             yield f"1: message {call.message_id} was called with a number that is the client's no more"
-        filters, owner = mailing.filters.at(call.began_us), self._owner(call)
         decided = self._decision(mailing, call.began_us)
         if decided is not None:
             if not decided.may_have(owner):
                 yield f"7: message {call.message_id} was called for a client who came to match too late"
             return
+        filters = mailing.filters.at(call.began_us)
         matched = [filter for filter in filters if any(any(filter.among([Candidate.of(owner.id, one)])) for one in was)]
         if not matched:
             yield f"1: message {call.message_id} was called for a client that does not match any more"
@@ -229,19 +230,20 @@ class Verdict:
         for mailing in self.mailings.values():
             if mailing.cancelled_us is not None:
                 continue
+            decided = self._decision(mailing, mailing.asked.end_us)
             for client in self.clients.values():
                 if client.is_deleted or client.was.settled_us >= mailing.first_end_us:
                     continue
                 row = by_pair.get((mailing.id, client.id))
-                matches = self._matches(mailing, client)
+                matches = self._matches(mailing, decided, client)
                 numbers = self._numbers(mailing, client)
                 if row is None and any(self._is_told(mailing, one) or self._is_listed(mailing, one) for one in numbers):
                     continue
                 yield from self._fate(mailing, client.id, matches, row)
 
-    def _matches(self, mailing: Mailing, client: Client) -> bool | None:
+    def _matches(self, mailing: Mailing, decided: Decision | None, client: Client) -> bool | None:
         """Whether a client should have a message in the end; ``None``: it may, and may not."""
-        decided, filter = self._decision(mailing, mailing.asked.end_us), mailing.asked.filter
+        filter = mailing.asked.filter
         if decided is not None:
             return True if decided.must_have(client) else None if decided.may_have(client) else False
         if not any(filter.among([Candidate.of(client.id, client.given)])):

@@ -30,6 +30,7 @@ _RECORDERS: Final = _OUTCOMES | {"recover"}
 _HEARING: Final = frozenset({"record_receipts"})
 _SWEEPS: Final = frozenset({"end_pending", "recover"})
 _ENGINES: Final = frozenset({"register_engine", "retire_engine", "heartbeat", "turn_clock_back"})
+_BREAKDOWNS: Final = frozenset({"build_audience", "purge", "begin_breakdown", "keep"})
 _COUNTING: Final = _CLIENTS | _OUTCOMES | _HEARING | _SWEEPS | {"build_audience", "claim"}
 _REVISING: Final = (
     (_MAILINGS - {"set_archived"})
@@ -74,6 +75,8 @@ DECLARED: Final[dict[str, tuple[tuple[frozenset[str], frozenset[str]], ...]]] = 
             _MAILINGS | _HEARING | {"build_audience", "purge", "claim", "end_pending"},
         ),
     ),
+    "mailing_breakdown": ((_BREAKDOWNS, _BREAKDOWNS),),
+    "unique mailing_breakdown": ((_BREAKDOWNS, _BREAKDOWNS),),
     "mailing_counters": ((_COUNTING, _COUNTING),),
     "mailing_stat": ((_COUNTING, _COUNTING),),
     "unique mailing_stat": ((_COUNTING, _COUNTING),),

@@ -15,6 +15,7 @@ from typing import Any
 from engine.domain.outcome import Answer
 from engine.ports import Abilities, Claim, Clock, Request, StoreUnavailable
 from engine.provider.spec import FBRQ
+from tests.simulation.loop import nap
 
 BUSY, BUSY_SECONDS = 429, 2
 NOT_THE_PROVIDERS = 203
@@ -111,7 +112,7 @@ class SimulatedProvider:
             call.arrived, delay_seconds = False, 0.001
         call.is_lost = answer is None or call.http_status in ODD_STATUSES
         self.on_answer(call)
-        await asyncio.sleep(min(delay_seconds, timeout_seconds))
+        await nap(min(delay_seconds, timeout_seconds))
         call.ended_us = self.clock.now_us()
         call.understood = answer is not None and delay_seconds < timeout_seconds
         return answer if answer and call.understood else Answer(None, False, "timed out")
@@ -208,9 +209,16 @@ class FaultyStore:
         delay_seconds = self._random.uniform(*self._faults.store_seconds) + _STALL_SECONDS * bool(stalls)
         if told is not None and delay_seconds > _LONG_SECONDS:
             told.set()
-        await asyncio.sleep(delay_seconds)
+        await nap(delay_seconds)
 
     def _fail(self, share: float, verb: str) -> None:
         if self.is_away or (share and self._random.random() < share):
             self.failures += 1
             raise StoreUnavailable(f"simulated failure of {verb}")
+
+
+class NoMeter:
+    """Counts nothing."""
+
+    def recorded(self, records: Any) -> None:
+        """Nobody looks."""

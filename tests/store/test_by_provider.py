@@ -8,7 +8,7 @@ from engine.domain.cost import Quote
 from engine.domain.message import Event, Reason
 from engine.domain.receipt import Delivery, Receipt
 from engine.domain.routing import Route
-from engine.store import Store, mailing_stats
+from engine.store import Store, breakdowns
 from engine.store.rows import ProviderCounts
 from tests.store.world import BY, LEASE, NOW, a_mailing_with, claim, messages, outcome
 
@@ -55,7 +55,7 @@ async def test_each_provider_has_what_it_was_called_for(store: Store, monkeypatc
     found = {row.id: row.provider for row in await messages(store, mailing_id)}
     assert (found[unknown], found[free]) == ("b", "b")
     for chunk in (2, 7):
-        monkeypatch.setattr(mailing_stats, "_CHUNK", chunk)
+        monkeypatch.setattr(breakdowns, "CHUNK", chunk)
         assert await store.mailing_breakdown(mailing_id) == whole
 
 

@@ -34,7 +34,7 @@ async def people(store: Store, number: int) -> None:
 
 
 async def test_pending_messages_by_zone(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(mailing_stats, "_CHUNK", 4)  # so that it takes several reads
+    monkeypatch.setattr(mailing_stats, "CHUNK", 4)  # so that it takes several reads
     await people(store, 30)
     mailing_id, owner = await add_mailing(store), await add_engine(store)
     assert (await store.pending_by_zone(mailing_id)).by_zone == dict.fromkeys(ZONES, 10)

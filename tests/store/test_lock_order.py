@@ -23,6 +23,7 @@ ORDER: Final = (
     "told",
     "past_stat",
     "mailing",
+    "mailing_breakdown",
     "mailing_counters",
     "mailing_stat",
     "control",
@@ -30,7 +31,7 @@ ORDER: Final = (
 )
 """Tables whose rows are waited for, in the order of the document, which a test compares."""
 _AT_THE_END: Final = ("mailing_counters", "mailing_stat", "control")
-_KEYS: Final = {"mailing_counters": "mailing_id"}
+_KEYS: Final = {"mailing_counters": "mailing_id", "mailing_breakdown": "mailing_id"}
 # A unique key is waited for as well: a number that another transaction is giving to a client, a line of statistics.
 _WAITS_FOR_A_KEY: Final = re.compile(r"INSERT INTO (client|mailing_stat)\b|UPDATE (client)\b")
 _IN_ORDER: Final = re.compile(
@@ -143,6 +144,9 @@ async def test_every_verb_takes_its_locks_in_the_declared_order(open_store: Open
     assert seen["delete_clients"] == ["client", "message", "mailing_counters"]
     assert seen["cancel_pending"] == ["mailing", "message", "mailing_counters", "mailing_stat"]
     assert seen["cancel"] == ["mailing", "told", "control"]
+    assert seen["build_new"] == ["mailing", "mailing_breakdown", "control"]  # its last chunk is empty
+    assert seen["read_breakdown"] == []  # a line that is new is nobody's yet
+    assert seen["read_breakdown_again"] == ["mailing_breakdown"]
 
 
 async def test_everything_at_once_has_no_deadlock(open_store: Opener) -> None:

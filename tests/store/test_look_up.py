@@ -7,10 +7,12 @@ import sqlite3
 import threading
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from types import SimpleNamespace
 from typing import Any, Final
 
 import pytest
+from asyncpg import Connection
 
 from engine.domain.errors import NotFound
 from engine.ports import StoreUnavailable
@@ -77,6 +79,35 @@ async def test_it_is_one_statement_and_asks_no_thread(store: Store, verb: str, m
     database._near.connection.set_trace_callback(statements.append)
     await LOOK_UPS[verb](store)
     assert len(statements) == 1
+
+
+ROUND_TRIPS: Final[dict[str, Callable[[Store], Awaitable[object]]]] = {
+    **{verb: ask for verb, ask in LOOK_UPS.items() if verb != "next_due_us"},  # it says how to plan, in a transaction
+    "plans": lambda store: store.plans(NOW),
+    "read_control": lambda store: store.read_control(0),
+}
+
+
+@pytest.mark.postgres
+@pytest.mark.parametrize("kind", ["postgres"])
+@pytest.mark.parametrize("verb", ROUND_TRIPS)
+async def test_on_postgres_it_is_one_round_trip(store: Store, verb: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    await add_clients(store, 1)
+    await add_mailing(store)
+    sent: list[str] = []
+
+    def noting(send: Callable[..., Any]) -> Callable[..., Any]:
+        async def noted(connection: Connection, sql: str, *args: Any, **more: Any) -> Any:
+            sent.append(sql)
+            return await send(connection, sql, *args, **more)
+
+        return noted
+
+    for name in ("fetch", "execute"):
+        monkeypatch.setattr(Connection, name, noting(getattr(Connection, name)))
+    with suppress(NotFound):
+        await ROUND_TRIPS[verb](store)
+    assert len(sent) == 1
 
 
 @pytest.mark.parametrize("kind", ["sqlite"])

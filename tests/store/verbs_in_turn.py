@@ -8,6 +8,7 @@ from engine.domain.audience import AudienceFilter
 from engine.domain.message import Event
 from engine.domain.receipt import Delivery, Receipt
 from engine.store import Store
+from engine.store.breakdowns import Due
 from engine.store.client_rows import ClientChange
 from tests.store.world import (
     BY,
@@ -62,6 +63,12 @@ async def every_verb(store: Store) -> list[tuple[str, Callable[[], Awaitable[obj
         while not await store.build_audience(first, 50, NOW, LONG_AGO):
             pass
 
+    fresh = await add_mailing(store, build=False)
+
+    async def build_new() -> None:
+        while not await store.build_audience(fresh, 9, NOW, LONG_AGO):
+            pass
+
     narrow = mailing(AudienceFilter(("x", "new")), text="another")
     return [
         ("heartbeat", lambda: store.heartbeat(owner, END, 0, seen_revision=1, workers=1, in_flight=0)),
@@ -81,6 +88,10 @@ async def every_verb(store: Store) -> list[tuple[str, Callable[[], Awaitable[obj
         ("take_off", lambda: unsuppress(store, 9)),
         ("update_mailing", lambda: store.update_mailing(first, lambda _: narrow, by=BY, now_us=NOW)),
         ("build", build),
+        ("build_new", build_new),
+        ("begin_breakdown", lambda: store.begin_breakdown(Due(first, 9), NOW)),
+        ("read_breakdown", lambda: store.read_breakdown(second, NOW)),
+        ("read_breakdown_again", lambda: store.read_breakdown(second, NOW)),
         ("claim", lambda: claim(store, first, dead, 9)),
         ("take_back", lambda: store.take_back(second, 9, after=(0, 0), by_us=1)),
         ("erase", lambda: store.erase_client(ids[1], suppress=True, by=BY, now_us=NOW)),

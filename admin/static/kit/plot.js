@@ -7,6 +7,7 @@ import { Table } from "./parts.js";
 const HEIGHT = 180;
 const LABEL = 56; // pixels that the longest time below the plot takes
 const LEFT = 44;
+const DIGIT = 6.5; // of a label beside the plot, about
 const BOTTOM = 22;
 const TOP = 8;
 
@@ -40,10 +41,11 @@ export function TimePlot({ points, series, line = null, label, long = false, sec
   const sum = (point) => series.reduce((total, each) => total + point[each.key], 0);
   const isEmpty = (point) => all.every((each) => point[each.key] === 0);
   const top = niceCeiling(Math.max(0, ...points.map((point) => Math.max(sum(point), line ? point[line.key] : 0))));
-  const inner = { width: width - LEFT - 4, height: HEIGHT - TOP - BOTTOM };
+  const left = Math.max(LEFT, Math.ceil(12 + DIGIT * number(top).length));
+  const inner = { width: width - left - 4, height: HEIGHT - TOP - BOTTOM };
   const step = inner.width / Math.max(1, points.length);
   const y = (value) => TOP + inner.height * (1 - value / top);
-  const middle = (index) => LEFT + (index + 0.5) * step;
+  const middle = (index) => left + (index + 0.5) * step;
   const every = Math.max(1, Math.ceil((long ? 84 : 60) / step)); // the pixels that a label needs
   const when = (point) =>
     long
@@ -68,16 +70,16 @@ export function TimePlot({ points, series, line = null, label, long = false, sec
           h(
             "g",
             { key: share },
-            h("line", { className: "grid", x1: LEFT, x2: width - 4, y1: y(top * share), y2: y(top * share) }),
+            h("line", { className: "grid", x1: left, x2: width - 4, y1: y(top * share), y2: y(top * share) }),
             h(
               "text",
-              { className: "axis", x: LEFT - 6, y: y(top * share) + 4, textAnchor: "end" },
+              { className: "axis", x: left - 6, y: y(top * share) + 4, textAnchor: "end" },
               number(top * share),
             ),
           ),
       ),
       points.map((point, index) =>
-        h(Bar, { key: point.time, point, series, all, x: LEFT + index * step, step, y, title: when(point) }),
+        h(Bar, { key: point.time, point, series, all, x: left + index * step, step, y, title: when(point) }),
       ),
       line &&
         h("polyline", {

@@ -28,6 +28,18 @@ const isGuarded = (text) => {
 /** The value that a text stands for. */
 export const valueIn = (text) => (text.startsWith("'") && isGuarded(text.slice(1)) ? text.slice(1) : plain(text));
 
+const PEOPLES_DATE = /^(\d{1,2})\.(\d{1,2})\.(\d{4})$/;
+
+/** Whether a text is a date as people write it, 31.12.1999, which is in no order. */
+export const isPeoplesDate = (text) => PEOPLES_DATE.test(text);
+
+/** A date that people write in the order in which dates are compared, 1999-12-31; anything else as it is. */
+export function ordered(text) {
+  const [, day, month, year] = PEOPLES_DATE.exec(text) ?? [];
+  const isDate = day >= 1 && day <= 31 && month >= 1 && month <= 12;
+  return isDate ? `${year}-${month.padStart(2, "0")}-${day.padStart(2, "0")}` : text;
+}
+
 /** The text that stands for a value. */
 export const textOf = (value) =>
   typeof value === "string" && isGuarded(value)

@@ -81,7 +81,7 @@ function Events({ events }) {
 function Event({ event }) {
   const [open, setOpen] = useState(false);
   const id = useId();
-  const rows = rowsOf(event.detail);
+  const rows = rowsOf(event.detail, event.object_type);
   const cells = {
     time: h(Time, { value: event.time, timeStyle: "medium" }),
     actor: h(Who, { event }),

@@ -164,7 +164,7 @@ export default {
     "field.phone_codes": "Коды оператора",
     "field.start_time": "Начало",
     "field.end_time": "Окончание",
-    "field.local_hours": "Местные часы",
+    "field.local_hours": "Часы суток",
     "field.rate_limit": "Скорость",
     "field.budget": "Бюджет",
     "field.on_uncertain": "Если исход неизвестен",

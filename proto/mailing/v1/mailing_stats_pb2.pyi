@@ -72,7 +72,7 @@ Global___Forecast: _TypeAlias = Forecast  # noqa: Y015
 @_typing.final
 class MailingStats(_message.Message):
     """Detailed statistics of one mailing. The breakdown (`by_phone_code`, `by_tag`, `by_time_zone`, `by_provider`) of one with
-    10,000 messages or more is older than the rest: some seconds where it is asked for often, a minute or so at most.
+    10,000 messages or more may be older than the rest; `breakdown_time` says so.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -178,6 +178,7 @@ class MailingStats(_message.Message):
     DELIVERY_FIELD_NUMBER: _builtins.int
     BY_PROVIDER_FIELD_NUMBER: _builtins.int
     COST_FIELD_NUMBER: _builtins.int
+    BREAKDOWN_TIME_FIELD_NUMBER: _builtins.int
     mailing_id: _builtins.int
     """The mailing's id."""
     progress: _builtins.float
@@ -242,6 +243,12 @@ class MailingStats(_message.Message):
         for. As old as the breakdown is.
         """
 
+    @_builtins.property
+    def breakdown_time(self) -> _timestamp_pb2.Timestamp:
+        """When the breakdown was counted, if anything has changed since. It is counted anew soon: of a million messages some
+        seconds later, while messages are sent at full speed up to a few minutes. Not set: it is as new as the rest.
+        """
+
     def __init__(
         self,
         *,
@@ -262,10 +269,11 @@ class MailingStats(_message.Message):
         delivery: Global___DeliveryStats | None = ...,
         by_provider: _abc.Mapping[_builtins.str, Global___ProviderCounts] | None = ...,
         cost: _builtins.float = ...,
+        breakdown_time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["attempts", b"attempts", "delivery", b"delivery", "estimated_completion_time", b"estimated_completion_time", "forecast", b"forecast", "latency_seconds", b"latency_seconds", "message_counts", b"message_counts", "reasons", b"reasons"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["attempts", b"attempts", "breakdown_time", b"breakdown_time", "delivery", b"delivery", "estimated_completion_time", b"estimated_completion_time", "forecast", b"forecast", "latency_seconds", b"latency_seconds", "message_counts", b"message_counts", "reasons", b"reasons"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempts", b"attempts", "by_phone_code", b"by_phone_code", "by_provider", b"by_provider", "by_tag", b"by_tag", "by_time_zone", b"by_time_zone", "cost", b"cost", "delivery", b"delivery", "estimated_completion_time", b"estimated_completion_time", "forecast", b"forecast", "latency_seconds", b"latency_seconds", "mailing_id", b"mailing_id", "message_counts", b"message_counts", "progress", b"progress", "rate_per_second", b"rate_per_second", "reasons", b"reasons", "text_versions", b"text_versions", "timeline", b"timeline"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempts", b"attempts", "breakdown_time", b"breakdown_time", "by_phone_code", b"by_phone_code", "by_provider", b"by_provider", "by_tag", b"by_tag", "by_time_zone", b"by_time_zone", "cost", b"cost", "delivery", b"delivery", "estimated_completion_time", b"estimated_completion_time", "forecast", b"forecast", "latency_seconds", b"latency_seconds", "mailing_id", b"mailing_id", "message_counts", b"message_counts", "progress", b"progress", "rate_per_second", b"rate_per_second", "reasons", b"reasons", "text_versions", b"text_versions", "timeline", b"timeline"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

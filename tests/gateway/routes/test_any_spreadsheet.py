@@ -52,6 +52,17 @@ async def test_without_a_word_a_column_that_is_not_known_is_refused(gateway: Gat
     assert (await send(gateway, "Телефон;Тег\n79161234567;vip\n".encode())).json["created"] == 1
 
 
+async def test_the_answer_tells_of_the_sheets_that_were_not_read(gateway: Gateway) -> None:
+    file = workbook(("Обложка", []), ("Лист", ROWS), ("Ещё", ROWS))
+    said, one = "Мобильный=phone_number", workbook(("Лист", ROWS))
+    for data, sheets in (
+        (file, {"sheet": "Лист", "other_sheets": ["Ещё"]}),
+        (one, {"sheet": "Лист", "other_sheets": []}),
+    ):
+        assert (await send(gateway, data, WORKBOOK_TYPE, said)).json.items() >= sheets.items()
+    assert "sheet" not in (await send(gateway, b"phone_number\n")).json
+
+
 @pytest.mark.parametrize("said", ["Телефон", "Телефон=phone", "=tag"])
 async def test_what_is_said_wrongly_is_422(gateway: Gateway, said: str) -> None:
     answer = await send(gateway, b"phone_number\n", CSV, said)

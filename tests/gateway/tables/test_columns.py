@@ -10,7 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from common.error_codes import Unfit
+from engine.domain.attributes import ENTRIES_MAX
 from gateway.tables.columns import (
+    ATTRIBUTES_MAX,
     IGNORE,
     Plan,
     Unknown,
@@ -41,7 +43,10 @@ def fields(*headers: str, plan: Plan = PROPOSE) -> list[str]:
             "Phone|Mobile|Mobile phone|Phone number|Phone 1|phone_number|Phone-Number|Cell|MSISDN",
         ),
         ("tag", "Тег|Тэг|Метка|Группа|Сегмент|Tag|tag|Group|Segment|Label"),
-        ("time_zone", "Часовой пояс|Часовой_пояс|Таймзона|Time zone|timezone|time_zone|TZ|UTC offset"),
+        (
+            "time_zone",
+            "Часовой пояс|Часовой_пояс|Таймзона|Time zone|timezone|time_zone|TZ|UTC offset|UTC|GMT|Смещение UTC",
+        ),
         ("phone_code", "Код оператора|DEF-код|Operator code|phone_code"),
         ("language", "Язык|Language|lang"),
         ("attributes.name", "Имя|Name|First name|attributes.name|attributes.NAME"),
@@ -117,6 +122,7 @@ def test_what_can_not_be_said(entries: list[str], code: str) -> None:
         (["tag", "b"], ["b=tag"], "COLUMN_TWICE"),
         (["tag", "Tag"], ["x=ignore"], "COLUMN_NOT_THERE"),
         (["tag", "Tag"], [], "COLUMN_TWICE"),
+        (["Телефон", "Телефон"], ["Телефон=phone_number"], "COLUMN_TWICE"),
     ],
 )
 def test_columns_that_contradict(headers: list[str], entries: list[str], code: str) -> None:
@@ -125,7 +131,39 @@ def test_columns_that_contradict(headers: list[str], entries: list[str], code: s
     assert (caught.value.fault.code, caught.value.fault.arguments["line"]) == (code, "7")
 
 
-@pytest.mark.parametrize("unknown", Unknown)
+@pytest.mark.parametrize(
+    ("headers", "names", "found"),
+    [
+        ("Телефон|Телефон|Имя", "Телефон|Телефон (2)|Имя", "phone_number|attributes.telefon_2|attributes.name"),
+        ("Телефон|Имя|имя ", "Телефон|Имя|имя (2)", "phone_number|attributes.name|attributes.imya_2"),
+        ("Тег|тег|Тег 2", "Тег|тег (3)|Тег 2", "tag|attributes.teg_3|attributes.teg_2"),
+        ("Цвет|Цвет|Цвет", "Цвет|Цвет (2)|Цвет (3)", "attributes.tsvet|attributes.tsvet_2|attributes.tsvet_3"),
+        ("Телефон||", "Телефон||", f"phone_number|{IGNORE}|{IGNORE}"),
+    ],
+)
+def test_whoever_sees_columns_that_are_called_the_same_tells_them_apart(headers: str, names: str, found: str) -> None:
+    columns = columns_of(headers.split("|"), PROPOSE)
+    assert [column.header for column in columns] == names.split("|")
+    assert [column.field for column in columns] == found.split("|")
+    # What was seen can be said: in another order of choices, by a panel, and by a program.
+    said = parse_map(f"{header}={field}" for header, field in columns if field != IGNORE)
+    for plan in (Plan(said, ignores_rest=True), Plan(said, Unknown.IGNORE)):
+        assert columns_of(headers.split("|"), plan) == columns
+
+
+def test_all_of_which_nothing_is_said_can_be_ignored_even_what_is_known() -> None:
+    plan = plan_of(["Телефон (2)=phone_number"])._replace(ignores_rest=True)
+    assert fields("Телефон", "Имя", "Телефон", plan=plan) == [IGNORE, IGNORE, "phone_number"]
+
+
+@pytest.mark.parametrize("known", ["", "Имя|Город"])
+def test_no_more_attributes_are_proposed_than_a_client_can_have(known: str) -> None:
+    assert ATTRIBUTES_MAX == ENTRIES_MAX
+    found = fields("Телефон", *known.split("|"), *(f"Столбец {n}" for n in range(300)))
+    assert sum(map(is_attribute, found)) == ENTRIES_MAX
+
+
+@pytest.mark.parametrize("unknown", [Unknown.REFUSE, Unknown.IGNORE])
 @pytest.mark.parametrize("attributes", [frozenset[str](), None])
 @pytest.mark.parametrize(
     ("first", "second", "field"),
@@ -162,12 +200,11 @@ HEADERS: Final = st.lists(
 
 @given(HEADERS)
 def test_any_header_has_fields_that_can_be_and_none_twice(headers: list[str]) -> None:
-    once = list({folded(header): header for header in headers}.values())  # of two that are called the same it is told
-    found = fields(*once)
+    found = fields(*headers)
     named = [field for field in found if field != IGNORE]
     assert len(set(named)) == len(named)
     assert all(field in COLUMNS or is_attribute(field) for field in named)
-    assert len(found) == len(once)
+    assert len(found) == len(headers)
 
 
 @given(st.text(max_size=100), st.sets(st.text("ab_2", max_size=3)))

@@ -277,13 +277,14 @@ class Connection:
         pool = self._pool
         network, command = pool.network, pool.server.command(text)
         kind = command.kind
-        if kind is Kind.BEGIN:
+        is_first = kind is Kind.BEGIN or self._session.transaction is None
+        if is_first:
             self._is_slow = bool(network.slow) and network.random.random() < network.slow
             self._is_atomic = command.is_atomic
         if network.cut and network.random.random() < network.cut:
             self._break()
         request = Request(command, args, VERB.get())
-        is_slow = self._is_slow and (kind is Kind.BEGIN or not self._is_atomic)
+        is_slow = self._is_slow and (is_first or not self._is_atomic)
         if is_slow or self.is_black:
             await self._exchange(request, is_slow, timeout)
         else:

@@ -109,9 +109,9 @@ const isSame = (one, other) => JSON.stringify(one) === JSON.stringify(other);
 
 /**
  * What an event notes, as rows {key, label, value, isChange}: objects laid open, times and switches in words, of a change what was
- * there before and what is now. What there is none of is left out.
+ * there before and what is now. What there is none of is left out. `type`: of the object, which may have names of its own.
  */
-export function rowsOf(detail) {
+export function rowsOf(detail, type) {
   const { before, ...rest } = isObject(detail) ? detail : { detail };
   const [old, now] = [opened(before), opened(rest)];
   const place = (key) => (ORDER.includes(key) ? ORDER.indexOf(key) : ORDER.length);
@@ -120,7 +120,7 @@ export function rowsOf(detail) {
     .sort(([one], [other]) => place(one) - place(other))
     .map(([key, value]) => ({
       key,
-      label: known(`audit.detail.${key}`) ?? key,
+      label: known(`audit.detail.${type}.${key}`) ?? known(`audit.detail.${key}`) ?? key,
       value: has(old, key) ? `${inWords(key, old[key])} → ${inWords(key, value)}` : inWords(key, value),
       isChange: has(old, key),
     }));

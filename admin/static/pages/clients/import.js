@@ -6,6 +6,7 @@ import { Button, Card, Loading, Notice, PageTitle, Trouble } from "../../kit/par
 import { fieldsOf, remember, withField } from "./import_columns.js";
 import { EncodingChoice } from "./import_encoding.js";
 import { DropZone, Expected } from "./import_file.js";
+import { mayReach } from "./import_open.js";
 import { Preview } from "./import_preview.js";
 import { Running, reached } from "./import_progress.js";
 import { Result } from "./import_result.js";
@@ -30,14 +31,15 @@ export function ClientImport() {
     control.current = mine;
     const how = { charset, zones, sheet };
     const show = (next) =>
-      mine.signal.aborted || setState(({ silent, check }) => ({ file, ...how, silent, check, ...next }));
+      mine.signal.aborted || setState(({ silent, check, open }) => ({ file, ...how, silent, check, open, ...next }));
     if (!said) show({ step: "read", silent: false, check: undefined });
     try {
       const first = await sampleOf(file, { ...how, fields: said }, mine.signal);
       const fields = said ?? fieldsOf(first.columns);
       const isTold = said || first.columns.every(({ header, field }) => fields[header] === field);
       const preview = isTold ? first : await sampleOf(file, { ...how, fields }, mine.signal);
-      show({ step: "preview", preview, fields });
+      const open = await mayReach(mine.signal).catch(() => []); // the look at the whole file tells, too
+      show({ step: "preview", preview, fields, open });
       await check(mine, { file, ...how, fields, preview });
     } catch (error) {
       show({ step: "choose", error });
@@ -45,11 +47,13 @@ export function ClientImport() {
   };
   /** The whole file is looked at while the first rows are: how many rows will be stored, and who is texted at once. */
   const check = async (mine, { file, preview, ...how }) => {
-    if (preview.rows.length === 0) return;
-    const found = await checkOf(file, how, mine.signal).catch((error) => {
-      if (isAway(error) || error.name === "AbortError") return null;
-      throw error;
-    });
+    const isEmpty = preview.rows.length === 0;
+    const found = isEmpty
+      ? null
+      : await checkOf(file, how, mine.signal).catch((error) => {
+          if (isAway(error) || error.name === "AbortError") return null;
+          throw error;
+        });
     if (!mine.signal.aborted) setState((old) => ({ ...old, check: found }));
   };
   const setField = (header, field) => {

@@ -44,8 +44,12 @@ export function remember(header, field) {
   localStorage.setItem(REMEMBERED, JSON.stringify({ ...memory(), [header]: field }));
 }
 
-/** As the query says it. */
-export const mapOf = (fields) => Object.entries(fields).map(([header, field]) => `${header}=${field}`);
+/** As the query says it, [name, value] each: what is taken, and that all else is ignored; {}: nobody has chosen yet. */
+export const mapOf = (fields) => {
+  const said = Object.entries(fields);
+  const taken = said.filter(([, field]) => field !== IGNORE).map(([header, field]) => ["map", `${header}=${field}`]);
+  return said.length > 0 ? [["rest", IGNORE], ...taken] : [];
+};
 
 export const hasPhones = (fields) => Object.values(fields).includes("phone_number");
 

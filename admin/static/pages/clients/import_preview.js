@@ -51,7 +51,8 @@ function storedOf({ preview, check, fields }) {
 export const startWords = ({ count, words }) =>
   count === 0 ? t("import.start_nothing") : t(`import.start.${words}`, { smart_count: count });
 
-export function Preview({ file, charset, preview, fields, check, silent, zones, acts }) {
+export function Preview({ file, charset, preview, fields, check, open = [], silent, zones, acts }) {
+  const reach = check ? check.open_mailings : open;
   const [bad, isAll] = [badOf(preview), isAllOf(preview)];
   const stored = storedOf({ preview, check, fields });
   const isTable = preview.format !== "ndjson";
@@ -76,8 +77,7 @@ export function Preview({ file, charset, preview, fields, check, silent, zones, 
         h(ColumnChoice, { columns: preview.columns, fields, onChange: acts.setField }),
       ),
     isTable && !hasPhones(fields) && h(Notice, { tone: "warn" }, t("import.no_phones")),
-    check?.open_mailings.length > 0 &&
-      h(OpenMailings, { reach: check.open_mailings, silent, onChange: acts.setSilent }),
+    reach.length > 0 && h(OpenMailings, { reach, isKnown: Boolean(check), silent, onChange: acts.setSilent }),
     (isAsked(preview, fields, check) || zones.how !== MINE.how) &&
       h(TimeZones, {
         check,
@@ -87,7 +87,7 @@ export function Preview({ file, charset, preview, fields, check, silent, zones, 
         onChange: acts.setZones,
       }),
     bad > 0 && hasPhones(fields) && h(Notice, { tone: "warn" }, badWords(bad, preview.rows.length, isAll)),
-    h("p", { className: "muted" }, check ? checkWords(check) : t("import.nothing_yet")),
+    h("p", { className: "muted", role: "status" }, checkWords(check)),
     h("h3", null, isAll ? t("import.rows_all") : t("import.rows_first", { smart_count: preview.rows.length })),
     h(Rows, { preview, shown: shownOf(preview, fields) }),
   );
@@ -99,7 +99,11 @@ const usualZone = ({ format, rows }, fields) =>
     ? undefined
     : rows.find(({ outcome }) => outcome !== "bad")?.values.time_zone;
 
-const checkWords = (check) => `${t("import.nothing_yet")} ${t("import.check", check)}`;
+/** undefined: the file is being looked through; null: nobody can tell. */
+function checkWords(check) {
+  const more = check === undefined ? t("import.checking") : check && t("import.check", check);
+  return [t("import.nothing_yet"), more].filter(Boolean).join(" ");
+}
 
 /** What the rows show, {key: label}: fields of a client, and attributes by their columns' names; nothing that is empty in all rows. */
 const shownOf = (preview, fields) => {

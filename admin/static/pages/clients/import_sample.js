@@ -17,7 +17,7 @@ export function typeOf(file, charset) {
 }
 
 const withQuery = (path, query, fields) =>
-  `${path}?${new URLSearchParams([...Object.entries(query), ...mapOf(fields).map((each) => ["map", each])])}`;
+  `${path}?${new URLSearchParams([...Object.entries(query), ...mapOf(fields)])}`;
 
 const sheetOf = (sheet) => (sheet ? { sheet } : {});
 

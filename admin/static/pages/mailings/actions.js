@@ -67,8 +67,9 @@ const Pause = ({ mailing, reload }) =>
 
 function Resume({ mailing, reload }) {
   const begun = new Date(mailing.start_time) <= Date.now();
+  const when = mailing.local_hours ? "hours" : "now"; // it may be night where they live
   const words = begun
-    ? waiting("mailings.resume.now", mailing.message_counts)
+    ? waiting(`mailings.resume.${when}`, mailing.message_counts)
     : t("mailings.resume.later", { smart_count: mailing.message_counts.pending, start: moment(mailing.start_time) });
   return h(
     ConfirmButton,

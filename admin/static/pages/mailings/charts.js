@@ -1,6 +1,6 @@
 // A mailing's statistics: when, why not, and to whom.
 
-import { duration, latency, money, number, t, zoneName } from "../../i18n.js";
+import { clock, duration, latency, money, number, t, zoneName } from "../../i18n.js";
 import { h, useState } from "../../kit/lib.js";
 import { Card, Segments, Stat, Table } from "../../kit/parts.js";
 import { arrivals, fates, ShareBars, TimePlot } from "../../kit/plot.js";
@@ -85,6 +85,8 @@ export function Breakdown({ stats }) {
       rows.map((row) => h(GroupRow, { key: row.key, row, top })),
     ),
     rows.length > 0 && h(Legend),
+    stats.breakdown_time &&
+      h("p", { className: "muted small" }, t("mailings.breakdown.as_of", { time: clock(stats.breakdown_time, true) })),
   );
 }
 

@@ -4,7 +4,7 @@ import { Select } from "../../kit/fields.js";
 import { h } from "../../kit/lib.js";
 import { Button } from "../../kit/parts.js";
 import { Picker, Pickers } from "../../kit/picker.js";
-import { textOf, valueIn } from "../../kit/values.js";
+import { isPeoplesDate, ordered, textOf, valueIn } from "../../kit/values.js";
 import { useAttributes } from "../clients/attributes.js";
 
 const OPS = ["any_of", "none_of", "at_least", "at_most", "is_set", "is_not_set"];
@@ -82,14 +82,7 @@ function Values({ condition, change }) {
   const found = useAttributes(name);
   const label = t("mailings.form.value");
   const options = name ? found : nothing;
-  if (ORDERED.includes(op))
-    return h(Picker, {
-      label,
-      value: values.length ? textOf(values[0]) : null,
-      onChange: (text) => change({ ...condition, values: text === null ? [] : [valueIn(text)] }),
-      options,
-      free: true,
-    });
+  if (ORDERED.includes(op)) return h(Bound, { label, options, condition, change });
   return h(Pickers, {
     label,
     values: values.map(textOf),
@@ -98,4 +91,23 @@ function Values({ condition, change }) {
     read: (text) => text,
     unknown: t("mailings.pick.no_client"),
   });
+}
+
+/** The value that others are not to be below, or above. Where clients have dates as people write them, no order is right. */
+function Bound({ label, options, condition, change }) {
+  const { values } = condition;
+  const odd = options.find(({ value }) => isPeoplesDate(value));
+  const taken = (text) => (odd ? text : ordered(text));
+  return h(
+    "div",
+    null,
+    h(Picker, {
+      label,
+      value: values.length ? textOf(values[0]) : null,
+      onChange: (text) => change({ ...condition, values: text === null ? [] : [valueIn(taken(text))] }),
+      options,
+      free: true,
+    }),
+    odd && h("p", { className: "field-words bad" }, t("mailings.form.dates_as_text", { value: odd.value })),
+  );
 }

@@ -144,6 +144,24 @@ function numberProblem(typed, most, words) {
   return value !== null && !(value > 0 && value <= most) && t(words, { most });
 }
 
+/**
+ * What a person and somebody else have both changed, and not alike, as an error by field; undefined: nothing. All three are
+ * bodies, see `bodyOf`: of the mailing as the person has found it, as they want it, and as it is now.
+ */
+export function overtaken(found, mine, now) {
+  const differ = (field, one, other) => JSON.stringify(one[field]) !== JSON.stringify(other[field]);
+  const both = FIELDS.filter(
+    (field) => differ(field, found, now) && differ(field, found, mine) && differ(field, mine, now),
+  );
+  if (both.length === 0) return undefined;
+  const words = (value) =>
+    typeof value === "string" && value ? t("mailings.form.overtaken_by", { value }) : t("mailings.form.overtaken");
+  const errors = Object.fromEntries(
+    both.map((field) => [field, words(["name", "text"].includes(field) && now[field])]),
+  );
+  return Object.assign(new Error(t("mailings.form.bad")), { status: 412, body: { errors } });
+}
+
 /** The fields that an error of the engine names, in words, and what it says beside them. */
 export function refusal(error) {
   const fields = Object.fromEntries(

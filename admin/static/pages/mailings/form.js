@@ -19,7 +19,7 @@ import { usePoll } from "../../kit/poll.js";
 import { useFacets } from "../clients/facets.js";
 import { Conditions } from "./conditions.js";
 import { Confirm } from "./confirm.js";
-import { blank, bodyOf, copyOf, FIELDS, problemsOf, refusal, valuesOf } from "./draft.js";
+import { blank, bodyOf, copyOf, FIELDS, overtaken, problemsOf, refusal, valuesOf } from "./draft.js";
 import {
   BudgetField,
   EndField,
@@ -94,10 +94,17 @@ export function MailingEdit() {
 /** What is changed is told from the mailing as the person has found it, whatever has become of it meanwhile. */
 function Editing({ found }) {
   const [mailing] = useState(found);
+  const known = useRef(bodyOf(valuesOf(found))); // what the person has seen of it
   const notify = useNotify();
   const navigate = useNavigate();
   const show = () => navigate(`/mailings/${mailing.id}/show`);
   const save = async (given) => {
+    const now = bodyOf(valuesOf(await rest(`/mailings/${mailing.id}`)));
+    const error = overtaken(known.current, bodyOf(given), now);
+    if (error) {
+      known.current = now;
+      throw error;
+    }
     await call("/mailings/update", {
       method: "PUT",
       body: { id: mailing.id, data: bodyOf(given), previousData: mailing },

@@ -34,7 +34,7 @@ export function Audience({ filter }) {
     tags.length > 0 && codes.length > 0 && h("span", { className: "muted" }, t("mailings.audience.and")),
     codes.map((code) => h(Chip, { key: `c ${code}` }, t("mailings.audience.code", { code }))),
     excluded.map((tag) => h(Chip, { key: `e ${tag}` }, t("mailings.audience.not", { tag: tagName(tag) }))),
-    attributes.map((each, index) => h(Chip, { key: `a ${index}` }, conditionWords(each))),
+    attributes.map((each, index) => h(Chip, { key: `a ${index}`, tone: "quiet long" }, conditionWords(each))),
   );
 }
 

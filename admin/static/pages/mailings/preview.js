@@ -88,7 +88,11 @@ function Numbers({ values, preview, isEdit }) {
       { className: "m-preview-audience" },
       h("strong", null, recipientsWords(preview)),
       " ",
-      h("span", { className: "muted" }, isEdit ? t("mailings.preview.unsent") : reach(values.filter, preview)),
+      h(
+        "span",
+        { className: "muted" },
+        isEdit ? t("mailings.preview.unsent", { smart_count: recipients }) : reach(values.filter, preview),
+      ),
     ),
     preview.suppressed > 0 &&
       h("p", { className: "muted" }, t("mailings.preview.suppressed", { smart_count: preview.suppressed })),

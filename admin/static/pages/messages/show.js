@@ -1,5 +1,5 @@
 // One message: what became of it and why.
-import { one, rest } from "../../api.js";
+import { call, one, rest } from "../../api.js";
 import { money, number, t } from "../../i18n.js";
 import { h, Link, useParams, useState } from "../../kit/lib.js";
 import { Card, Chip, Facts, Loading, Notice, PageTitle, StatusChip, Time, Trouble } from "../../kit/parts.js";
@@ -15,11 +15,12 @@ const REFRESH_MS = 2000; // while it is not final
 
 async function load(id, signal) {
   const message = await one("messages", id, signal);
-  const [mailing, engine] = await Promise.all([
+  const [mailing, engine, stats] = await Promise.all([
     one("mailings", message.mailing_id, signal),
     rest("/engine", { signal }),
+    call("/mailings/stats", { query: { id: message.mailing_id }, signal }),
   ]);
-  return { message, mailing, providers: engine.providers };
+  return { message, mailing, providers: engine.providers, latest: stats.text_versions.at(-1)?.version };
 }
 
 export function MessagePage() {
@@ -43,7 +44,7 @@ export function MessagePage() {
   );
 }
 
-function Story({ message, mailing, providers }) {
+function Story({ message, mailing, providers, latest }) {
   const story = storyOf(message, mailing);
   return [
     h(Notice, { key: "story", tone: story.tone, title: story.title }, story.words),
@@ -64,7 +65,7 @@ function Story({ message, mailing, providers }) {
           },
           h(Known, { message, mailing }),
         ),
-        h(Words, { message, mailing }),
+        h(Words, { message, mailing, latest }),
       ),
       h(
         "div",
@@ -76,10 +77,11 @@ function Story({ message, mailing, providers }) {
   ];
 }
 
-/** The text as it went out, whatever the mailing's text is by now. */
-function Words({ message, mailing }) {
+/** The text as it went out, whatever the mailing's text is by now; `latest`: the version of that one. */
+function Words({ message, mailing, latest }) {
   const { text, text_version: version, status } = message;
-  const changed = status === "sent" && text !== mailing.text;
+  // A personal text is never the mailing's, which has placeholders where this one has a name.
+  const changed = status === "sent" && text !== mailing.text && version !== (latest ?? null);
   return h(
     Card,
     { title: t("field.text"), actions: version !== null && h(Chip, null, t("messages.version", { version })) },
