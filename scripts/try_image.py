@@ -26,11 +26,13 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
 from typing import Final, NamedTuple
 
 ROOT: Final = Path(__file__).resolve().parent.parent
-START_SECONDS: Final = 60.0
+START_SECONDS: Final = 300.0
+"""Long: on a busy machine each look starts a Python too. It costs nothing where all is well."""
 STOP_SECONDS: Final = 15.0
 _OURS: Final = re.compile(r"(?<![\w./-])/(venv|src|app)\b")
 """The folders of the image that are made elsewhere here."""
@@ -116,7 +118,7 @@ class Image:
 
     def start(self, command: Sequence[str], **settings: str) -> subprocess.Popen[bytes]:
         """A process in the image."""
-        who = self._who()
+        who = self._who
         return subprocess.Popen(
             [self._found(command[0]), *command[1:]],
             cwd=self.folder,
@@ -126,6 +128,7 @@ class Image:
             extra_groups=None if who is None else [],
         )
 
+    @cached_property
     def _who(self) -> int | None:
         """The image's user; ``None``: this one, where there is no choice."""
         if os.geteuid() != 0:

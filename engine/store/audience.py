@@ -6,6 +6,8 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any, Final
 
+import orjson
+
 from engine.domain.audience import AudienceFilter
 from engine.domain.message import UNCERTAIN
 from engine.store.breakdowns import ALL, OF_CLIENTS, grow
@@ -153,7 +155,7 @@ class _Chunk:
         # A list a column: half of the time of rows.
         values = ", ".join(self._tx.dialect.listed(f"c.{name}") for name in OF_CLIENTS.values())
         row = await self._tx.row(f"SELECT {values} FROM client AS c WHERE c.id {made}", self._before_id, ALL)
-        return [Counter(self._tx.dialect.list_of(each)) for each in row or ()]
+        return [Counter(orjson.loads(each or "[]")) for each in row or ()]
 
     async def look_again(self, reset_after_us: int) -> None:
         """Let messages look at their local hours again; nobody comes, and nobody goes."""

@@ -66,12 +66,8 @@ class Dialect:
         return f"IN ({sql})" if self.is_sqlite else f"= ANY(ARRAY({sql}))"
 
     def listed(self, column: str) -> str:
-        """All values of a text column, in SQL, as ``list_of`` reads them."""
-        return f"json_group_array({column})" if self.is_sqlite else f"array_agg({column})"
-
-    def list_of(self, value: Any) -> list[str]:
-        """What ``listed`` has given."""
-        return list(orjson.loads(value) if self.is_sqlite else value or ())
+        """All values of a column, in SQL, as one JSON text; NULL for none on PostgreSQL."""
+        return f"json_group_array({column})" if self.is_sqlite else f"CAST(json_agg({column}) AS text)"
 
     def lock(self, of: str = "", *, skip: bool = False) -> str:
         """``FOR UPDATE`` on PostgreSQL; nothing on SQLite."""

@@ -39,7 +39,8 @@ _METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "O
 _BODY_HEADERS: Final = frozenset({"content-type", "content-length"})
 _CLOSING: Final = frozenset({401, 403, 408, 413})
 """Statuses after which a connection with a body is closed, even if all of the body has come."""
-_PARAMETERS_MAX: Final = 100
+_PARAMETERS_MAX: Final = 1_000
+"""An import may say of hundreds of columns what each is."""
 _CODES: Final[Mapping[int, ErrorCode]] = {
     404: ErrorCode.NO_SUCH_PATH,
     405: ErrorCode.BAD_METHOD,

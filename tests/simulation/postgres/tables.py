@@ -5,11 +5,12 @@ To fill one again is much cheaper than to make one: its schema is read already, 
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Callable
 from copy import copy
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 from tests.simulation.postgres.text import Command
 from tests.simulation.refill import Refillable
@@ -160,6 +161,7 @@ class Rows:
         connection.create_function("part", 1, lambda name: self.parts[name])
         connection.create_function("strpos", 2, lambda text, part: str(text).find(str(part)) + 1)
         connection.create_function("split_part", 3, _split_part)
+        connection.create_aggregate("json_agg", 1, cast(Any, _JsonAgg))  # typeshed knows numbers only
         connection.create_function("clock_us", 0, self._now_us)
         connection.create_collation("C", lambda one, other: (one > other) - (one < other))
 
@@ -179,6 +181,21 @@ class Rows:
             self.changes.append(Change(table, kind, old[place], old, new))
 
         return changed
+
+
+class _JsonAgg:
+    """``json_agg``."""
+
+    def __init__(self) -> None:
+        self._values: list[Any] = []
+
+    def step(self, value: Any) -> None:
+        """The value of a row."""
+        self._values.append(value)
+
+    def finalize(self) -> str | None:
+        """NULL for no rows, as PostgreSQL has it."""
+        return json.dumps(self._values) if self._values else None
 
 
 def _split_part(text: str, separator: str, place: int) -> str:
