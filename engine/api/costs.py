@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
 from common.error_codes import ErrorCode
@@ -17,9 +18,13 @@ from mailing.v1 import mailing_pb2
 
 
 def cost_of(letters: Letters, fares: Sequence[Fare], counts: Sequence[int]) -> float | None:
-    """What these texts cost at most. ``None``: nobody who may get one has a provider with a price."""
+    """What these texts cost at most. ``None``: nobody who may get one has a provider with a price. ``counts``: how many
+    people have a number of each fare, those who get no text included."""
     if not any(fare.dearest for fare in _present(fares, counts)):
         return None
+    if letters.is_whole:
+        known = Counter(place for place, _ in letters.lengths)
+        counts = [known[place] for place in range(len(fares))]
     return money(cost_at_most(fares, counts, letters.segments_total, letters.lengths))
 
 

@@ -40,6 +40,8 @@ class Letters:
     texts are of the same length."""
     estimated: bool = False
     """``incomplete`` is: texts that were looked at don't fit, and not all were."""
+    is_whole: bool = False
+    """``lengths`` has the text of everybody who gets one."""
 
 
 async def letters_of(
@@ -71,22 +73,36 @@ async def _personal(template: Template, fares: Sequence[Fare], sample: AudienceS
             await asyncio.sleep(0)
     unfit = sum(1 for text in texts if text.lack and not text.lacking)
     incomplete, total = _estimate(sample, unfit, counts)
-    estimated = unfit > 0 and len(texts) < sample.clients
+    is_whole = _is_whole(sample, unfit, counts)
     samples = _samples(sample.people, texts, counts)
     fare_at = place_in(fares)
     lengths = [(fare_at(person.phone_number), count) for (_, person), count in zip(sample.people, counts, strict=True)]
-    return Letters(incomplete, max(counts, default=0), total, samples, _warnings(sample), lengths, estimated)
+    return Letters(
+        incomplete,
+        max(counts, default=0),
+        total,
+        samples,
+        _warnings(sample),
+        lengths,
+        unfit > 0 and not is_whole,
+        is_whole,
+    )
 
 
 def _estimate(sample: AudienceSample, unfit: int, counts: Sequence[int]) -> tuple[int, int]:
     """How many would get no text, and how many segments all others together. Who lacks an attribute is counted, however
     large the audience is; whose text does not fit, and how long texts are, is known of those looked at."""
     fit = sum(1 for count in counts if count)
-    if len(counts) == sample.clients:
-        return len(counts) - fit, sum(counts)
+    if _is_whole(sample, unfit, counts):
+        return sample.lacking + unfit, sum(counts)
     whole = sample.clients - sample.lacking
     incomplete = sample.lacking + (round(whole * unfit / (unfit + fit)) if unfit else 0)
     return incomplete, round((sample.clients - incomplete) * sum(counts) / fit) if fit else 0
+
+
+def _is_whole(sample: AudienceSample, unfit: int, counts: Sequence[int]) -> bool:
+    """Everybody was looked at who lacks no attribute."""
+    return unfit + sum(1 for count in counts if count) == sample.clients - sample.lacking
 
 
 def _samples(

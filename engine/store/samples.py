@@ -22,7 +22,7 @@ class AudienceSample:
     """What is known of an audience's texts."""
 
     people: tuple[tuple[int, Person], ...]
-    """Clients (by id) in the order of their ids: all of them, or one in so many."""
+    """Clients (by id) in the order of their ids: all of them, or one in so many, or all who lack nothing."""
     clients: int = 0
     """How many there are; not counted for a text that is the same for everyone."""
     lacking: int = 0
@@ -48,7 +48,8 @@ class SampleVerbs(Verbs):
         """Look at clients who match now and may get a text.
 
         Args:
-            limit: some so many of them are brought. Which ones does not depend on what they are like.
+            limit: some so many of them are brought. Which ones does not depend on what they are like, unless at most so
+                many lack nothing: then all those are brought, and nobody else.
             unsent_of: without those who have a final message of that mailing.
             ranges: only those who have one of these numbers; there must be some.
         """
@@ -66,6 +67,9 @@ class SampleVerbs(Verbs):
         ((clients, lacking, *without),) = await tx.rows(f"SELECT count(*), {columns} {condition}", *before, *args)
         # One in so many: a sample by chance would be another one each time, and the first ones are often alike.
         step = -(-int(clients) // limit) or 1
+        if clients > limit >= clients - lacking:
+            # That might have none of the few who get a text.
+            condition, args, step = f"{condition} AND ({any_lacks.sql}) IS NOT TRUE", [*args, *any_lacks.args], 1
         people = await _people(tx, f"{condition} AND c.id % {step} = 0 ORDER BY c.id LIMIT {2 * limit}", args)
         having = {name: clients - number for name, number in zip(lacks, without, strict=True)}
         return AudienceSample(people, clients, lacking, having)

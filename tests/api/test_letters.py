@@ -112,6 +112,19 @@ async def test_of_a_larger_audience_some_are_looked_at(api: Api, monkeypatch: py
     assert numbers(await preview(api, "{{name}}")) == (200, 20, 2, 80 + 2 * 100)
 
 
+async def test_the_few_of_a_larger_audience_who_get_a_text_are_all_looked_at(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One in so many of everybody would have none of them: no text to be seen, no segment, and no cost."""
+    monkeypatch.setattr(letters, "LOOKED_AT", 20)
+    few = {3: "Anna", 5: "x" * 160, 7: "ж" * 700}  # the last one is too long
+    ids = await people(api, *[f'{{"name":"{few[place]}"}}' if place in few else "{}" for place in range(60)])
+    answer = await preview(api, "{{name}}")
+    assert numbers(answer) == (60, 58, 1, 2)
+    assert (answer.recipients, answer.recipients_estimated) == (2, False)
+    assert samples(answer) == [(ids[3], "Anna", 1), (ids[5], "x" * 160, 1)]
+
+
 async def test_texts_that_do_not_fit_are_estimated(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(letters, "LOOKED_AT", 20)
     await people(api, *[f'{{"name":"{"ж" * (700 if place % 4 == 0 else 10)}"}}' for place in range(99)])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from engine.domain.audience import AudienceFilter
@@ -96,6 +98,14 @@ async def test_people_are_looked_at_who_have_certain_numbers(store: Store, text:
     await people(store, 12)
     found = await store.audience_sample(AudienceFilter(), template_of(text), limit=10, ranges=numbers(5, 8))
     assert [person.phone_number for _, person in found.people] == [client(n).phone_number for n in (5, 6, 7, 8)]
+
+
+async def test_the_few_who_lack_nothing_are_looked_at_before_all_others(store: Store) -> None:
+    rows = [replace(client(i), attributes='{"name":"Anna"}' if i in (3, 7) else "{}") for i in range(12)]
+    await store.import_clients(rows, by=BY, now_us=NOW)
+    found = await store.audience_sample(AudienceFilter(), template_of("{{name}}"), limit=5)
+    assert (found.clients, found.lacking) == (12, 10)
+    assert [person.phone_number for _, person in found.people] == [client(n).phone_number for n in (3, 7)]
 
 
 async def test_who_shares_the_workers(store: Store) -> None:
