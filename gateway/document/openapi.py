@@ -187,8 +187,11 @@ def make_document(app: web.Application) -> Json:
     return _Document(app).swagger_dict()
 
 
-def _null_or_as_said(_converter: Any, _field: Any, ret: Json) -> Json:
-    """What may be null beside a reference is null alone: apispec would let any object pass."""
+def _null_or_as_said(_converter: Any, field: Any, ret: Json) -> Json:
+    """What may be null beside a reference is null alone: apispec would let any object pass. And what says that it may
+    not be null may not, although reading leaves it to the engine to refuse it."""
+    if field.metadata.get("nullable") is False:
+        ret.pop("nullable", None)
     for each in ret.get("anyOf", ()):
         if each.get("nullable"):
             each["enum"] = [None]

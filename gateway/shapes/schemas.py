@@ -154,7 +154,8 @@ def _field(field: Field, use: Use) -> fields.Field[Any]:
         inner = _value(field, use, metadata, {}, is_ignored=True)
         return fields.Dict(keys=fields.String(), values=inner, metadata=metadata | _example(field, use), **options)
     if field.is_list:
-        inner = _value(field, use, {}, {"allow_none": False})
+        # A null among values is refused by the engine, with all else that is bad there.
+        inner = _value(field, use, {"nullable": False} if field.kind is Kind.VALUE else {}, {})
         most = field.rules.entries_max
         least = 1 if field.is_required and use.is_input else None
         lengths = [Lengths(min=least, max=most or None)] if least or most else []
@@ -195,7 +196,7 @@ def _value(
     elif field.kind is Kind.TEXT and not is_ignored and (use.is_input or not field.rules.rewritten):
         validators += _limits(field)
     if field.kind is Kind.VALUE:
-        more["oneOf"], options = _PLAIN, {"allow_none": True, **options}
+        more["oneOf"], options = _PLAIN, {**options, "allow_none": True}
     made: fields.Field[Any] = kind(validate=validators, metadata=more, **options)
     return made
 

@@ -79,6 +79,7 @@ async def signed_in(
         await watched.page.locator("#main-content").wait_for()
         yield watched
         await rest(watched.page)
+        await watched.page.evaluate(_END)
 
 
 _IS_CLEAN: Final = """
@@ -92,6 +93,14 @@ _ANEW: Final = """url => {
   dispatchEvent(new Event("mailing:fresh"));
   delete document.hidden;
   scrollTo(0, 0);
+}"""
+
+
+# What is still typed or asked for ends with the visit that began it: this page asks for nothing.
+_END: Final = """() => {
+  if (document.querySelector("#main-content") === null) return;
+  history.replaceState(null, "", "#/nowhere");
+  dispatchEvent(new Event("mailing:fresh"));
 }"""
 
 
