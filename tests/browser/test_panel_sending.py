@@ -82,6 +82,7 @@ async def test_at_night_the_form_says_what_time_it_is_for_how_many(tmp_path: Pat
             night = page.get_by_role("main").locator(".notice").filter(has_text="03:")
             await expect(night).to_contain_text("Their hours are not open now: 2 clients")
             await expect(night).to_contain_text("To them it goes out when their hours begin.")
+            await expect(page.get_by_role("button", name="Send to 7 clients in their hours")).to_be_visible()
             await page.get_by_label("Urgent: at any hour").check()
             await expect(night).to_contain_text("It is night now for 2 clients")
             await expect(night).to_contain_text("may wake them")

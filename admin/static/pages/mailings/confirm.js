@@ -7,7 +7,7 @@ import { Button, Dialog, Facts, Notice } from "../../kit/parts.js";
 import { HaveIt } from "./have_it.js";
 import { Night } from "./night.js";
 import { Audience, Bubble, lateOf, recipientsWords } from "./parts.js";
-import { beginsNow, submitWords } from "./submit.js";
+import { submitWords, verbOf } from "./submit.js";
 
 /** For more clients than this the number is to be typed: MAILING_CONFIRM_ABOVE. */
 const CONFIRM_ABOVE = Number(document.body.dataset.confirmAbove);
@@ -17,7 +17,7 @@ export function Confirm({ values, preview, copy, isNew, onAnswer }) {
   const [typed, setTyped] = useState("");
   const no = () => onAnswer(false);
   const isTyped = preview.recipients <= CONFIRM_ABOVE || digits(typed) === String(preview.recipients);
-  const title = isNew ? (beginsNow(values, preview) ? "title_send" : "title_schedule") : "title_save";
+  const title = isNew ? `title_${verbOf(values, preview)}` : "title_save";
   const actions = [
     h(Button, { key: "no", onClick: no }, t("mailings.confirm.back")),
     h(

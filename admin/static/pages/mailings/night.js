@@ -30,6 +30,10 @@ function asleep(byZone, hours, at) {
 
 const sumOf = (rows) => rows.reduce((sum, [, clients]) => sum + clients, 0);
 
+/** Whether somebody has to wait for the hours of a mailing that begins now. */
+export const someWait = ({ local_hours: hours }, preview) =>
+  Boolean(hours) && asleep(preview.by_time_zone ?? {}, hours, new Date()).length > 0;
+
 /** Says so, where it is night for somebody. `preview`: the engine's answer about these values. */
 export function Night({ values, preview }) {
   const { start_time: start, local_hours: hours } = values;
