@@ -179,7 +179,7 @@ async def test_the_audit_list_says_who_did_what(tmp_path: Path) -> None:
             detail = page.get_by_label("Details", exact=True)
             await expect(detail).to_contain_text("TextВесенняя распродажа: it's <b>here</b>")
             await expect(detail).to_contain_text("Start1 Mar 2099, 12:00:00")
-            await expect(detail).to_contain_text("Local hours09:00–21:00")
+            await expect(detail).to_contain_text("Hours of the day09:00–21:00")
 
             await page.keyboard.press("Enter")
             await expect(detail).to_have_count(0)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from playwright.async_api import Page, expect
+from playwright.async_api import Locator, Page, expect
 
 from tests.browser.browser import opened
 from tests.browser.panel import PASSWORD, account, go, rest, service, sign_in, signed_in
@@ -51,6 +51,16 @@ async def end_session(gateway: Gateway, page: Page) -> None:
         assert answer.ok
 
 
+async def signs_in_beside(page: Page, notice: Locator) -> None:
+    """In another tab, to which what is said on the page leads."""
+    async with page.expect_popup() as opened_tab:
+        await notice.get_by_role("link", name="Sign in").click()
+    beside = await opened_tab.value
+    await sign_in(beside)
+    await rest(beside)
+    await beside.close()
+
+
 async def test_whose_session_ends_signs_in_again_and_is_where_they_were(tmp_path: Path) -> None:
     path = "/clients?q=916&order=ASC"
     async with service(tmp_path) as gateway, signed_in(gateway, path, expected=[401]) as watched:
@@ -62,7 +72,7 @@ async def test_whose_session_ends_signs_in_again_and_is_where_they_were(tmp_path
         await expect(client).to_be_visible(timeout=10_000)
         await end_session(gateway, page)
         await page.get_by_role("button", name="Refresh").click()
-        ended = page.get_by_role("alert").filter(has_text="Your session has ended. Sign in again.")
+        ended = page.get_by_role("alert").filter(has_text="Your session has ended. Sign in again")
         await expect(client).to_be_visible()  # what was there stays
         await ended.get_by_role("link", name="Sign in").click()
         await sign_in(page)
@@ -73,14 +83,17 @@ async def test_whose_session_ends_signs_in_again_and_is_where_they_were(tmp_path
         await page.get_by_label("Phone number").fill("8 916 000-00-02")
         await end_session(gateway, page)
         await page.get_by_role("button", name="Save").click()
-        async with page.expect_popup() as opened_tab:
-            await ended.get_by_role("link", name="Sign in").click()
-        beside = await opened_tab.value
-        await sign_in(beside)
-        await rest(beside)
-        await beside.close()
+        await signs_in_beside(page, ended)
         await page.get_by_role("button", name="Save").click()
         await expect(page.get_by_role("heading", name="+7 916 000-00-02").first).to_be_visible()
+        # So does a mailing's form: the way is beside its button, too.
+        await go(page, "/mailings/create")
+        await page.get_by_label("Text of the message").fill("Hello")
+        await expect(page.locator(".m-preview-audience")).to_contain_text("2 clients")
+        await end_session(gateway, page)
+        await page.locator("button[type=submit]").click()
+        await signs_in_beside(page, page.locator(".notice.bad:has(+ .m-form-buttons)"))
+        await page.get_by_label("Text of the message").fill("")
         # react-admin's lists lead to the form by themselves, and it leads back.
         await go(page, "/messages")
         await expect(page.get_by_role("menuitem", name="Messages")).to_be_visible()

@@ -72,6 +72,7 @@ async def test_it_lists_refuses_makes_and_sends_each_kind_of_example(tmp_path: P
         assert "POST /api/v1/clients" in watched.requests
         watched.expected_statuses |= {401, 404}
         await sends_each_kind(page)
+        await sends_lines_as_they_are(page)
     assert {"GET /api/v1/docs/", "GET /api/v1/docs/swagger.json"} <= set(watched.requests)
 
 
@@ -93,6 +94,19 @@ async def sends_each_kind(page: Page) -> None:
         await press(page, method, path, operation)
         seen |= traits(operation)
     assert len(seen) == TRAITS, seen
+
+
+async def sends_lines_as_they_are(page: Page) -> None:
+    """An example of several objects, a line each, is no JSON, which the page would put in quotes."""
+    await page.evaluate(_ONLY, [])  # an operation that is open would be closed
+    await page.reload()
+    await authorize(page)
+    block = await open_operation(page, "clients", "post", "/api/v1/clients/import")
+    await block.locator(".content-type").first.select_option("application/x-ndjson")
+    await expect(block.locator("textarea.body-param__text")).to_have_value(
+        '{"phone_number": "70001234569", "tag": "example"}\n'
+    )
+    assert '"rejected": 0' in await execute(block, 200)
 
 
 def traits(operation: dict[str, Any]) -> set[object]:

@@ -1,10 +1,13 @@
 // Fields of forms and filters: a label above, the control, and below it a hint or what is wrong.
 import { h, useId } from "./lib.js";
 
-/** A labelled control, and `after`, what stands beside it; `children(props)` draws it with what ties it to its words. */
+/**
+ * A labelled control, and `after`, what stands beside it; `children(props)` draws it with what ties it to its words. `error`:
+ * what is wrong; true: that is said elsewhere.
+ */
 export function Field({ label, hint, error, className = "", after, children }) {
   const id = useId();
-  const words = error || hint;
+  const words = (error !== true && error) || hint;
   const control = children({
     id,
     className: "control",
@@ -16,7 +19,12 @@ export function Field({ label, hint, error, className = "", after, children }) {
     { className: `field ${error ? "wrong" : ""} ${className}` },
     h("label", { htmlFor: id }, label),
     after ? h("div", { className: "field-line" }, control, after) : control,
-    words && h("p", { id: `${id}-words`, className: "field-words", role: error ? "alert" : undefined }, words),
+    words &&
+      h(
+        "p",
+        { id: `${id}-words`, className: "field-words", role: error && error !== true ? "alert" : undefined },
+        words,
+      ),
   );
 }
 

@@ -146,7 +146,7 @@ export const Notice = ({ tone = "info", title, children, action }) =>
     action,
   );
 
-/** To the sign-in and from there back to this page; `aside`: in another tab, for pages that hold what somebody has typed. */
+/** To the sign-in and from there back to this page; `aside`: in another tab, for pages that hold what somebody has written. */
 function SignInLink({ aside = false }) {
   const { pathname, search } = useLocation();
   const state = { nextPathname: pathname, nextSearch: search };
@@ -164,8 +164,9 @@ function SignInLink({ aside = false }) {
 export function Trouble({ error, reload, since, aside }) {
   if (!error) return null;
   const retry = reload && h(Button, { onClick: reload }, t("action.retry"));
-  const action = error.status === 401 ? h(SignInLink, { aside }) : retry;
-  if (!since) return h(Notice, { tone: "bad", action }, error.message);
+  const isOut = error.status === 401;
+  const action = isOut ? h(SignInLink, { aside }) : retry;
+  if (!since) return h(Notice, { tone: "bad", action }, isOut && aside ? t("error.signed_out_aside") : error.message);
   const words = [t("trouble.as_of", { time: clock(since, true) }), isAway(error) && t("trouble.away_do")];
   return h(Notice, { tone: "bad", title: error.message, action }, words.filter(Boolean).join(" "));
 }
@@ -181,7 +182,10 @@ const DOUBLE_CLICK_MS = 500;
 /** Whether a click is the second of a double click whose first one has brought what is clicked now: nobody means it. */
 const isStray = (event, since) => event.detail > 1 && performance.now() - since < DOUBLE_CLICK_MS;
 
-/** A button; `kind`: plain, primary or danger; `busy`: its work is under way. */
+/**
+ * A button; `kind`: plain, primary or danger; `busy`: its work is under way, and it does nothing, but keeps the focus, which a
+ * disabled one would lose: a dialog that opens meanwhile gives it back to where it was.
+ */
 export function Button({
   kind = "plain",
   busy = false,
@@ -194,8 +198,8 @@ export function Button({
 }) {
   const since = useRef(null);
   since.current ??= performance.now();
-  const click = (event) => (isStray(event, since.current) ? event.preventDefault() : onClick?.(event));
-  const state = { disabled: disabled || busy, "aria-busy": busy || undefined };
+  const click = (event) => (busy || isStray(event, since.current) ? event.preventDefault() : onClick?.(event));
+  const state = { disabled, "aria-disabled": busy || undefined, "aria-busy": busy || undefined };
   return h("button", { ...rest, ...state, type, className: `button ${kind} ${className}`, onClick: click }, children);
 }
 

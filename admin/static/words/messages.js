@@ -83,7 +83,7 @@ export default {
     "messages.story.scheduled": "Its mailing starts on %{start} (%{from_now}).",
     "messages.story.again": "It is tried again on %{time} (%{from_now}), by itself, until the mailing ends.",
     "messages.story.again_soon": "It is tried again in a moment, by itself, until the mailing ends.",
-    "messages.story.not_before": "It goes out on %{time} (%{from_now}), when its client's local hours begin.",
+    "messages.story.not_before": "It goes out on %{time} (%{from_now}), when the mailing's hours of the day begin for the client.",
     "messages.story.soon": "It goes out as soon as the engine gets to it.",
     "provider.said.200": "The provider did not say that it took the message.",
     "provider.said.400": "The provider refused this number or this text.",

@@ -1,6 +1,7 @@
 // Attributes of clients: which there are and with which values, and the part of the form where they are written.
 import { call } from "../../api.js";
 import { t } from "../../i18n.js";
+import { FieldRows } from "../../kit/field_rows.js";
 import { h, useMemo } from "../../kit/lib.js";
 import { Button } from "../../kit/parts.js";
 import { Picker } from "../../kit/picker.js";
@@ -42,9 +43,14 @@ export function AttributeFields({ rows, onChange, error }) {
   const change = (index, changes) =>
     onChange(rows.map((row, place) => (place === index ? { ...row, ...changes } : row)));
   return h(
-    "fieldset",
-    { className: "attributes" },
-    h("legend", null, t("resources.clients.fields.attributes")),
+    FieldRows,
+    {
+      label: t("resources.clients.fields.attributes"),
+      hint: t("clients.hint.attributes"),
+      error,
+      addLabel: t("clients.attribute.add"),
+      onAdd: () => onChange([...rows, { name: "", value: "" }]),
+    },
     rows.map((row, index) =>
       h(AttributeField, {
         key: index,
@@ -53,13 +59,6 @@ export function AttributeFields({ rows, onChange, error }) {
         change: (changes) => change(index, changes),
         remove: () => onChange(rows.filter((_, place) => place !== index)),
       }),
-    ),
-    h("p", { className: "field-words" }, t("clients.hint.attributes")),
-    error && h("p", { className: "field-words bad", role: "alert" }, error),
-    h(
-      "div",
-      null,
-      h(Button, { onClick: () => onChange([...rows, { name: "", value: "" }]) }, t("clients.attribute.add")),
     ),
   );
 }

@@ -1,6 +1,7 @@
 // What each column of a file is: told from its name, changed by whoever knows better, and remembered by its name.
 import { known, t } from "../../i18n.js";
 import { h } from "../../kit/lib.js";
+import { isPeoplesDate, ordered } from "../../kit/values.js";
 import { KEYS } from "./columns.js";
 import { AttributeName, isAttribute, nameOf } from "./import_attribute.js";
 
@@ -109,9 +110,18 @@ function Row({ column, fields, onChange }) {
             taken: attributesBut(fields, column.header),
             onName: (name) => onChange(column.header, `attributes.${name}`),
           }),
+        isAttribute(field) && h(Dates, { values: column.values }),
       ),
     ),
   );
+}
+
+/** Dates as people write them are kept as they are, and texts are in no order that a condition could go by. */
+function Dates({ values }) {
+  const value = values.find(isPeoplesDate);
+  return value
+    ? h("p", { className: "field-words bad" }, t("import.column.dates", { value, ordered: ordered(value) }))
+    : null;
 }
 
 const optionsOf = ({ header, field: told, attribute }, field) => [

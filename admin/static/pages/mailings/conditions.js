@@ -1,5 +1,6 @@
 // Conditions on attributes: the part of the form where they are made, of what clients have, and their words.
 import { t } from "../../i18n.js";
+import { FieldRows } from "../../kit/field_rows.js";
 import { Select } from "../../kit/fields.js";
 import { h } from "../../kit/lib.js";
 import { Button } from "../../kit/parts.js";
@@ -23,33 +24,29 @@ export function Conditions({ conditions, onChange, error }) {
   const names = useAttributes();
   const change = (index, condition) => onChange(conditions.map((each, place) => (place === index ? condition : each)));
   return h(
-    "fieldset",
-    { className: "attributes" },
-    h("legend", null, t("mailings.form.attributes")),
+    FieldRows,
+    {
+      label: t("mailings.form.attributes"),
+      hint: t("mailings.form.attributes_hint"),
+      error: conditions.length > 0 && error,
+      addLabel: t("mailings.form.add_condition"),
+      onAdd: () => onChange([...conditions, { name: "", op: "any_of", values: [] }]),
+    },
     conditions.map((each, index) =>
       h(Condition, {
         key: index,
         condition: each,
         names,
+        isWrong: Boolean(error) && isUnfinished(each),
         change: (condition) => change(index, condition),
         remove: () => onChange(conditions.filter((_, place) => place !== index)),
       }),
     ),
-    h("p", { className: "field-words" }, t("mailings.form.attributes_hint")),
-    conditions.length > 0 && error && h("p", { className: "field-words bad", role: "alert" }, error),
-    h(
-      "div",
-      null,
-      h(
-        Button,
-        { onClick: () => onChange([...conditions, { name: "", op: "any_of", values: [] }]) },
-        t("mailings.form.add_condition"),
-      ),
-    ),
   );
 }
 
-function Condition({ condition, names, change, remove }) {
+/** `isWrong`: what is missing in it is marked; in words it is said once, below all conditions. */
+function Condition({ condition, names, isWrong, change, remove }) {
   const { name, op, values } = condition;
   const setOp = (next) => change({ ...condition, op: next, values: BARE.includes(next) ? [] : fitting(next, values) });
   return h(
@@ -61,6 +58,7 @@ function Condition({ condition, names, change, remove }) {
       onChange: (picked) => change({ ...condition, name: picked ?? "", values: [] }),
       options: names,
       free: true,
+      error: isWrong && !name,
     }),
     h(Select, {
       label: t("mailings.form.op"),
@@ -68,7 +66,7 @@ function Condition({ condition, names, change, remove }) {
       onChange: setOp,
       options: OPS.map((value) => ({ value, label: t(`mailings.op.${value}`) })),
     }),
-    BARE.includes(op) ? h("span") : h(Values, { condition, change }),
+    BARE.includes(op) ? h("span") : h(Values, { condition, isWrong: isWrong && Boolean(name), change }),
     h(Button, { onClick: remove, "aria-label": t("mailings.form.remove_condition", { name }) }, "×"),
   );
 }
@@ -77,12 +75,12 @@ function Condition({ condition, names, change, remove }) {
 const fitting = (op, values) =>
   ORDERED.includes(op) ? values.filter((each) => typeof each !== "boolean").slice(0, 1) : values;
 
-function Values({ condition, change }) {
+function Values({ condition, isWrong, change }) {
   const { name, op, values } = condition;
   const found = useAttributes(name);
   const label = t("mailings.form.value");
   const options = name ? found : nothing;
-  if (ORDERED.includes(op)) return h(Bound, { label, options, condition, change });
+  if (ORDERED.includes(op)) return h(Bound, { label, options, condition, isWrong, change });
   return h(Pickers, {
     label,
     values: values.map(textOf),
@@ -90,11 +88,12 @@ function Values({ condition, change }) {
     options,
     read: (text) => text,
     unknown: t("mailings.pick.no_client"),
+    error: isWrong,
   });
 }
 
 /** The value that others are not to be below, or above. Where clients have dates as people write them, no order is right. */
-function Bound({ label, options, condition, change }) {
+function Bound({ label, options, condition, isWrong, change }) {
   const { values } = condition;
   const odd = options.find(({ value }) => isPeoplesDate(value));
   const taken = (text) => (odd ? text : ordered(text));
@@ -107,6 +106,7 @@ function Bound({ label, options, condition, change }) {
       onChange: (text) => change({ ...condition, values: text === null ? [] : [valueIn(taken(text))] }),
       options,
       free: true,
+      error: isWrong,
     }),
     odd && h("p", { className: "field-words bad" }, t("mailings.form.dates_as_text", { value: odd.value })),
   );

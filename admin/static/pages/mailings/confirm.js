@@ -1,5 +1,6 @@
 // Before a mailing goes to anybody: how many, when, who is left out, and the text as the first ones will see it.
-import { moment, money, number, said, t } from "../../i18n.js";
+import { sentence } from "../../api.js";
+import { moment, money, number, t } from "../../i18n.js";
 import { Input } from "../../kit/fields.js";
 import { h, useState } from "../../kit/lib.js";
 import { Button, Dialog, Facts, Notice } from "../../kit/parts.js";
@@ -60,7 +61,7 @@ function Outcome({ values, preview, copy }) {
       h(Facts, { rows: [...plan(values, preview), ...leftOut(preview)] }),
       h(Night, { values, preview }),
       copy && h(HaveIt, { copy, values }),
-      warnings.map((each) => h(Notice, { key: `${each.code} ${each.field}`, tone: "warn" }, said(each))),
+      warnings.map((each) => h(Notice, { key: `${each.code} ${each.field}`, tone: "warn" }, sentence(each))),
     ),
     h(
       "div",

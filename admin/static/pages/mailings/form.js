@@ -13,7 +13,7 @@ import {
   useRef,
   useState,
 } from "../../kit/lib.js";
-import { Button, Card, Loading, Notice, PageTitle } from "../../kit/parts.js";
+import { Button, Card, Loading, Notice, PageTitle, Trouble } from "../../kit/parts.js";
 import { Pickers } from "../../kit/picker.js";
 import { usePoll } from "../../kit/poll.js";
 import { useFacets } from "../clients/facets.js";
@@ -281,7 +281,9 @@ function Refusal({ message, values, isBad }) {
   const seen = useRef({});
   if (seen.current.message !== message) seen.current = { message, values: JSON.stringify(values) };
   const isMended = message === t("mailings.form.bad") ? !isBad : seen.current.values !== JSON.stringify(values);
-  return message && !isMended ? h(Notice, { tone: "bad" }, message) : null;
+  if (!message || isMended) return null;
+  if (message === t("error.signed_out")) return h(Trouble, { error: { status: 401, message }, aside: true });
+  return h(Notice, { tone: "bad" }, message);
 }
 
 /** Enter in a line of the form would send texts to everybody: only its button does. */

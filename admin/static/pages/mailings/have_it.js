@@ -16,16 +16,24 @@ const TITLE = 40;
 const takesSent = ({ statuses, reasons }) =>
   reasons.length === 0 && (statuses.length === 0 || statuses.includes("sent"));
 
+/** Whether a condition on messages is still the copied mailing's own: whoever it holds for has a message of that one. */
+const isSame = (messages, copy) => JSON.stringify(messages) === JSON.stringify(copy.filter.messages);
+
 /**
  * {count, isMost, others}: how many clients of the filter were sent `copy`, or at most so many; `others`: messages of it that were
- * not sent. A filter asks for the messages of one mailing: where it does for another one's, the two can't be asked for at once.
+ * not sent, where they can be asked for. A filter asks for the messages of one mailing: where it does for another one's, the two
+ * can't be asked for at once, but the condition of the copied mailing can give way to one on its own messages.
  */
 async function counted(copy, values, signal) {
   const { messages } = values.filter;
   const { sent, not_sent: others } = (await one("mailings", copy.id, signal)).message_counts;
   const ask = async (filter) => (await askPreview({ ...values, text: STAND_IN, filter }, undefined, signal)).audience;
   if (messages && messages.mailing_id !== copy.id)
-    return { count: Math.min(sent, await ask(values.filter)), isMost: true, others: 0 };
+    return {
+      count: Math.min(sent, await ask(values.filter)),
+      isMost: true,
+      others: isSame(messages, copy) ? others : 0,
+    };
   if (messages && !takesSent(messages)) return { count: 0, others: 0 };
   const asked = { mailing_id: copy.id, statuses: ["sent"], reasons: [], delivery: messages?.delivery ?? [] };
   return { count: await ask({ ...values.filter, messages: asked }), others };

@@ -1,6 +1,6 @@
 // What the mailing would be, asked of the engine as one writes.
-import { rest } from "../../api.js";
-import { fromNow, moment, money, perSecond, said, t } from "../../i18n.js";
+import { rest, sentence } from "../../api.js";
+import { fromNow, moment, money, perSecond, t } from "../../i18n.js";
 import { h, useRef } from "../../kit/lib.js";
 import { Card, Facts, Loading, Notice, Stale, Trouble } from "../../kit/parts.js";
 import { useDebounced, usePoll } from "../../kit/poll.js";
@@ -108,7 +108,7 @@ function Numbers({ values, preview, isEdit }) {
           "done",
           done
             ? `${moment(done)} (${fromNow(done)})`
-            : audience === 0 || (rate === 0 && missed === 0)
+            : recipients === 0 || (rate === 0 && missed === 0)
               ? "—"
               : t("mailings.preview.not_before_end"),
         ),
@@ -119,9 +119,9 @@ function Numbers({ values, preview, isEdit }) {
         ),
       ].filter(Boolean),
     }),
-    h(Night, { values, preview }),
+    recipients > 0 && h(Night, { values, preview }),
     h(Greenwich, { values, preview }),
-    warnings.map((each) => h(Notice, { key: JSON.stringify(each), tone: "warn" }, said(each))),
+    warnings.map((each) => h(Notice, { key: JSON.stringify(each), tone: "warn" }, sentence(each))),
     audience === 0 && h(Notice, { tone: "warn" }, t(`mailings.preview.nobody.${values.audience}`)),
     incomplete > 0 && recipients === 0 && h(Notice, { tone: "warn" }, t("mailings.preview.nobody.complete")),
     late > 0 &&
@@ -143,7 +143,7 @@ const fact = (key, value, bad = false) => ({
 /** What a text takes; one that says something of clients is of another length for each. */
 function each(text, { segments, segments_max: most, encoding }) {
   if (!segments) return fact("each", "—");
-  if (isPersonal(text)) return fact("each_most", segmentsWords(most));
+  if (isPersonal(text)) return fact("each_most", most > 0 ? segmentsWords(most) : "—");
   return fact("each", `${segmentsWords(segments)} · ${t(`mailings.encoding.${encoding}`)}`);
 }
 
