@@ -147,7 +147,9 @@ async def test_the_actor_outlives_a_store_that_is_away_and_a_bug(
         while not mails.got:
             await asyncio.sleep(0.001)
         await engine.stop()
-    assert [line["event"] for line in lines][:2] == ["report.store_unavailable", "report.failed"]
+    assert failures == []
+    # Whether a line of the level "debug" is captured depends on what configured logs before.
+    assert next(line["event"] for line in lines if line["log_level"] != "debug") == "report.failed"
 
 
 async def test_without_a_mail_server_nothing_runs(store: Store) -> None:
