@@ -35,7 +35,12 @@ async def staying(tx: Tx, stored: Sequence[Row], decided: Collection[int], now_u
         stored: the messages: id, mailing, client, status, stale. What is stale by now goes.
         decided: ids of these mailings.
     """
-    pairs = {(row[1], row[2]) for row in stored if row[1] in decided and not row[4]}
+    return await may_stay(tx, {(row[1], row[2]) for row in stored if row[1] in decided and not row[4]}, now_us)
+
+
+async def may_stay(tx: Tx, pairs: Collection[tuple[int, int]], now_us: int) -> set[tuple[int, int]]:
+    """Those of the (mailing, client) of decided audiences whose client may still get a text, and has no number that the
+    mailing has told."""
     if not pairs:
         return set()
     rows = await tx.rows(

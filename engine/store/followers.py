@@ -11,7 +11,7 @@ from engine.domain.audience import Candidate
 from engine.domain.message import Status
 from engine.store.counters import Tally
 from engine.store.database import Row, Tx
-from engine.store.decided import IS_DECIDED, staying
+from engine.store.decided import IS_DECIDED, may_stay, staying
 from engine.store.lifecycle import is_not_final, is_waiting
 from engine.store.mailing_rows import filter_of
 from engine.store.matching import MAY_GET
@@ -93,15 +93,19 @@ async def not_reached(tx: Tx, message_ids: Sequence[int], tally: Tally) -> None:
     if not await try_lock_clients(tx):
         raise Overtaken
     listed = tx.dialect.in_list()
+    since_us = max(row[2] for row in waiting)
     mailings = await tx.rows(
-        "SELECT id, audience_filter, audience_us FROM mailing"
+        f"SELECT id, audience_filter, audience_us, {IS_DECIDED} FROM mailing"
         f" WHERE id {listed} AND cancelled_us IS NULL AND deleted_us IS NULL",
+        since_us,
         tx.dialect.list_arg({row[0] for row in waiting}),
     )
     client_ids = tx.dialect.list_arg({row[1] for row in waiting})
-    since_us = max(row[2] for row in waiting)
     pairs = {(row[0], row[1]) for row in waiting}
-    wanted = {pair for pair in await _wanted(tx, mailings, client_ids, since_us) if pair in pairs}
+    live, decided = [row for row in mailings if not row[3]], {row[0] for row in mailings if row[3]}
+    wanted = {pair for pair in await _wanted(tx, live, client_ids, since_us) if pair in pairs}
+    # Whoever waits for a decided audience was in it, and the message that said so may be gone by now.
+    wanted |= await may_stay(tx, {pair for pair in pairs if pair[0] in decided}, since_us)
     await _keep_taken(tx, wanted)
     await _add(tx, wanted, since_us, tally)
 

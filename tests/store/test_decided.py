@@ -216,3 +216,19 @@ async def test_a_number_that_was_told_gets_nothing_from_another_client(store: St
 
     await store.update_client(second, lambda old: client(0), by=BY, now_us=NOW + 2)
     assert second not in await whose(store, mailing_id)
+
+
+@pytest.mark.parametrize("together", [True, False])
+async def test_who_gets_a_number_that_turns_out_untold_stays_in_the_audience(store: Store, together: bool) -> None:
+    """Both messages are in hand, and neither is called. What says who is in the audience goes with the other."""
+    owner = await add_engine(store)
+    first, second = await add_clients(store, 2)
+    mailing_id = await add_mailing(store, FIXED)
+    claims = await claim(store, mailing_id, owner)
+    await store.delete_client(first, by=BY, now_us=NOW + 1)
+    await store.update_client(second, lambda old: client(0, "another tag"), by=BY, now_us=NOW + 2)
+    for batch in [claims] if together else [[one] for one in claims]:
+        await release(store, owner, batch)
+    assert await whose(store, mailing_id) == {second}
+    (again,) = await claim(store, mailing_id, owner)
+    assert again.phone_number == client(0).phone_number
