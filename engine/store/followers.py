@@ -102,7 +102,8 @@ async def not_reached(tx: Tx, message_ids: Sequence[int], tally: Tally) -> None:
     )
     client_ids = tx.dialect.list_arg({row[1] for row in waiting})
     pairs = {(row[0], row[1]) for row in waiting}
-    live, decided = [row for row in mailings if not row[3]], {row[0] for row in mailings if row[3]}
+    decided = {row[0] for row in mailings if row[3]}
+    live = [row for row in mailings if row[0] not in decided]
     wanted = {pair for pair in await _wanted(tx, live, client_ids, since_us) if pair in pairs}
     # Whoever waits for a decided audience was in it, and the message that said so may be gone by now.
     wanted |= await may_stay(tx, {pair for pair in pairs if pair[0] in decided}, since_us)
