@@ -90,10 +90,13 @@ class Breakdowns:
                 if await self.look():
                     ended = time.monotonic()
                     took = ended - began
-            except (StoreUnavailable, TooLong, NotFound) as error:
-                log.debug("breakdowns.not_read", error=str(error))
-            except Exception:
-                log.exception("breakdowns.failed")
+            except Exception as error:
+                if isinstance(error, StoreUnavailable | TooLong | NotFound):
+                    log.debug("breakdowns.not_read", error=str(error))
+                else:
+                    log.exception("breakdowns.failed")
+                # Who was not served asks still, and so nothing else would make this wait.
+                await asyncio.sleep(self._period_seconds)
 
     async def _wait(self) -> None:
         try:

@@ -12,6 +12,7 @@ import pytest
 from engine.api import breakdowns
 from engine.api.breakdowns import Breakdowns
 from engine.api.questions import Questions
+from engine.ports import StoreUnavailable
 from engine.store import Store
 from engine.store.breakdowns import ALL, Due, Look
 from engine.store.rows import Breakdown, StatsRow
@@ -111,6 +112,26 @@ async def test_mailings_of_long_ago_are_looked_at_part_by_part_and_over_again() 
     for _ in range(3):
         assert await ahead.look()
     assert store.read == [40, 20, 40]
+
+
+@pytest.mark.parametrize("failure", [StoreUnavailable("away"), ValueError("a bug")])
+async def test_a_store_that_fails_is_asked_once_a_period_though_somebody_waits(failure: Exception) -> None:
+    class Failing(Counting):
+        looks = 0
+
+        async def breakdown_due(self, asked: Collection[int], now_us: int, below: int = ALL) -> Look:
+            self.looks += 1
+            await asyncio.sleep(0)
+            raise failure
+
+    store, clock = Failing(1), FakeClock()
+    ahead = made(store, clock, period_seconds=3_600)
+    await ahead.of(stats(1, breakdown_us=clock.now_us() - breakdowns.KEEP_US))
+    ahead.start()
+    for _ in range(200):
+        await asyncio.sleep(0)
+    await ahead.stop()
+    assert store.looks == 1
 
 
 async def test_who_asks_need_not_wait_for_the_next_look() -> None:
